@@ -1,0 +1,74 @@
+"""What a guest is: the driver in a domain that uses one vcoproc, and the work that it has to do.
+
+It works through register accesses and interrupts only, as a real driver would; what the emulator should note about
+its jobs it returns.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from coprocsim.model import CoprocSpec, GuestEffect, Json, Setting
+
+
+class DataAbort(Exception):  # noqa: N818 - what the architecture calls it
+    """The guest's access was answered with a data abort."""
+
+
+class GuestPort(Protocol):
+    """The way from a guest to its vcoproc's registers; the hypervisor may let it pass or trap it."""
+
+    def read(self, region: str, offset: int, size: int) -> int:
+        """Return what the access gets; DataAbort if it is refused."""
+        ...
+
+    def write(self, region: str, offset: int, size: int, value: int) -> None:
+        """Write; DataAbort if it is refused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GuestSite:
+    """Where a guest lives: its coproc, its domain's memory, since when, and the name of its random streams."""
+
+    coproc: CoprocSpec
+    memory: tuple[range, ...]
+    start_ps: int
+    stream: str
+
+
+class Guest(ABC):
+    """The driver of one vcoproc with its workload. All instants in ps."""
+
+    kind: ClassVar[str]
+    """What `kind=` says in `coproc_workload`."""
+    summary: ClassVar[str]
+
+    @abstractmethod
+    def __init__(self, site: GuestSite, options: Sequence[Setting]) -> None:
+        """Read the options; parameters.BadSetting names the one that is wrong."""
+
+    @abstractmethod
+    def next_ps(self) -> int | None:
+        """Return when `act` wants to be called next; None if only an interrupt can bring something new."""
+
+    @abstractmethod
+    def interrupt(self, line: str, now_ps: int) -> None:
+        """An interrupt is delivered; its handler runs in `act`, after its latency."""
+
+    @abstractmethod
+    def act(self, now_ps: int, port: GuestPort) -> tuple[GuestEffect, ...]:
+        """Do all that is due now."""
+
+    @abstractmethod
+    def unpaused(self, now_ps: int) -> None:
+        """The domain goes on after a pause: what would have arrived before `now_ps` has not."""
+
+    @abstractmethod
+    def save(self) -> Json:
+        """Return the state, with a `version`; the options are kept by the caller."""
+
+    @abstractmethod
+    def restore(self, saved: Json) -> None:
+        """Become what `save` described."""

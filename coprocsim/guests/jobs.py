@@ -1,0 +1,240 @@
+"""The job unit's driver in a guest: releases jobs, queues them, feeds the unit, handles its interrupt.
+
+When jobs are released is the business of the workload kinds, one file each.
+"""
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from typing import ClassVar
+
+import msgspec
+
+from coprocsim import jobunit as reg
+from coprocsim.guests.base import DataAbort, Guest, GuestPort, GuestSite
+from coprocsim.guests.options import COMMON, Options
+from coprocsim.model import GuestEffect, JobDropped, JobEnded, JobReleased, Json, Setting
+from coprocsim.randomness import Stream
+from coprocsim.units import PS_PER_US, Work
+
+# Without an interrupt line the driver looks at the unit again and again.
+_POLL_PS = 50 * PS_PER_US
+_PAGE_BYTES = 4096
+
+
+class Job(msgspec.Struct):
+    """A job of this guest: when it came, when it is due, its work; `given_up` once it has been aborted."""
+
+    release_ps: int
+    deadline_ps: int | None
+    work_cycles: int
+    uncuttable_cycles: int
+    given_up: bool = False
+
+
+class _State(msgspec.Struct):
+    """All that the driver remembers; `done_count` is the unit's as last read, `drawn` the states of the streams."""
+
+    version: int = 1
+    started: bool = False
+    aborted: bool = False
+    releases: int = 0
+    release_ps: int | None = None
+    handler_ps: int | None = None
+    done_count: int = 0
+    waiting: deque[Job] = msgspec.field(default_factory=deque)
+    submitted: deque[Job] = msgspec.field(default_factory=deque)
+    drawn: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class JobGuest(Guest):
+    """A driver whose jobs are released as the subclass says; first come, first served."""
+
+    options: ClassVar[tuple[str, ...]]
+    """The options that this kind has beside the common ones."""
+    needs_work: ClassVar[bool] = True
+    """False for a kind that knows its jobs' work without the option `work`."""
+
+    def __init__(self, site: GuestSite, options: Sequence[Setting]) -> None:
+        self.site = site
+        self.hz = site.coproc.clock_hz
+        region = site.coproc.region_of(reg.BLOCK_BYTES)
+        assert region is not None, "no platform accepts such a coproc"
+        self._region = region.name
+        self._state = _State()
+        self._streams: dict[str, Stream] = {}
+        self.read_options(Options(options, (*COMMON, *self.options)))
+        self._state.release_ps = self.release_ps(0, site.start_ps)
+
+    def read_options(self, options: Options) -> None:
+        """Take the common options; a kind with its own takes them first."""
+        self._law = options.law() if self.needs_work else None
+        self._uncuttable = options.uncuttable()
+        deadline = options.duration("deadline", self.deadline_default())
+        self._deadline_ps = deadline.in_ps(self.hz) or None
+        self._queue_max = options.number("queue", 64, 0, 1_000_000)
+        self._abandons = options.choice("on_miss", "continue", ("continue", "abandon")) == "abandon"
+        self._reaction_ps = options.duration("reaction", Work(5 * PS_PER_US)).in_ps(self.hz)
+        largest_bank_bytes = max((len(bank) for bank in self.site.memory), default=0)
+        self._dma_bytes = options.number("dma", 0, 0, largest_bank_bytes)
+
+    def deadline_default(self) -> Work:
+        """Return the relative deadline of jobs for which none is given; zero is none."""
+        return Work(0)
+
+    @abstractmethod
+    def release_ps(self, number: int, previous_ps: int) -> int | None:
+        """Return when release `number` (from 0) is due, after the one at `previous_ps`; None if there is none."""
+
+    def work_cycles(self, number: int) -> int:
+        """Return the work of release `number`."""
+        del number
+        assert self._law is not None, "a kind without `work` has its own"
+        return self._law.draw_cycles(self.hz, self.stream("work"))
+
+    def stream(self, purpose: str) -> Stream:
+        """Return this guest's stream of draws for one purpose."""
+        if purpose not in self._streams:
+            name = f"{self.site.stream}/{purpose}"
+            self._streams[purpose] = Stream(name, self._state.drawn.get(purpose, 0))
+        return self._streams[purpose]
+
+    # ------------------------------------------------------------ what is due, and when
+
+    def next_ps(self) -> int | None:
+        state = self._state
+        if state.aborted:
+            return None
+        if not state.started:
+            return self.site.start_ps
+        due_ps = state.release_ps
+        if state.handler_ps is not None and (due_ps is None or state.handler_ps < due_ps):
+            due_ps = state.handler_ps
+        if self._abandons:
+            deadline_ps = self._next_deadline_ps()
+            if deadline_ps is not None and (due_ps is None or deadline_ps < due_ps):
+                due_ps = deadline_ps
+        return due_ps
+
+    def _next_deadline_ps(self) -> int | None:
+        """Return when the oldest job is to be given up. All have the same relative deadline: none is due before it."""
+        state = self._state
+        oldest = state.submitted[0] if state.submitted else state.waiting[0] if state.waiting else None
+        return None if oldest is None or oldest.given_up else oldest.deadline_ps
+
+    def interrupt(self, line: str, now_ps: int) -> None:
+        if self._state.handler_ps is None:
+            self._state.handler_ps = now_ps + self._reaction_ps
+
+    def act(self, now_ps: int, port: GuestPort) -> tuple[GuestEffect, ...]:
+        effects: list[GuestEffect] = []
+        try:
+            self._act(now_ps, port, effects)
+        except DataAbort:
+            # A driver that the hypervisor cuts off is a kernel that oopses: it does nothing any more.
+            self._state.aborted = True
+        return tuple(effects)
+
+    def _act(self, now_ps: int, port: GuestPort, effects: list[GuestEffect]) -> None:
+        state = self._state
+        if not state.started:
+            state.started = True
+            port.write(self._region, reg.IRQ_ENABLE, 4, reg.IRQ_DONE | reg.IRQ_ERROR)
+            state.done_count = port.read(self._region, reg.DONE_COUNT, 4)
+        if state.handler_ps is not None and state.handler_ps <= now_ps:
+            state.handler_ps = None
+            self._handle(now_ps, port, effects)
+        while state.release_ps is not None and state.release_ps <= now_ps:
+            self._release(state.release_ps, effects)
+            state.release_ps = self.release_ps(state.releases, state.release_ps)
+        if self._abandons:
+            self._give_up(now_ps, port, effects)
+        self._submit(now_ps, port, effects)
+
+    def _handle(self, now_ps: int, port: GuestPort, effects: list[GuestEffect]) -> None:
+        """Read why the unit interrupted, acknowledge it, and note which jobs are over."""
+        state = self._state
+        status = port.read(self._region, reg.IRQ_STATUS, 4)
+        error = reg.ERROR_NONE
+        if status:
+            port.write(self._region, reg.IRQ_CLEAR, 4, status)
+        if status & reg.IRQ_ERROR:
+            error = port.read(self._region, reg.ERROR, 4)
+        done_count = port.read(self._region, reg.DONE_COUNT, 4)
+        for _ in range(min(done_count - state.done_count & 0xFFFF_FFFF, len(state.submitted))):
+            job = state.submitted.popleft()
+            effects.append(JobEnded(job.release_ps, job.deadline_ps, job.given_up, error == reg.ERROR_DMA))
+        state.done_count = done_count
+        if error == reg.ERROR_RESET:
+            effects += (JobEnded(job.release_ps, job.deadline_ps, error=True) for job in state.submitted)
+            state.submitted.clear()
+
+    def _release(self, release_ps: int, effects: list[GuestEffect]) -> None:
+        state = self._state
+        cycles = self.work_cycles(state.releases)
+        state.releases += 1
+        if len(state.waiting) >= self._queue_max and not self._room():
+            effects.append(JobDropped(release_ps))
+            return
+        state.waiting.append(self._job(release_ps, cycles))
+        effects.append(JobReleased(release_ps, state.waiting[-1].deadline_ps))
+
+    def _job(self, release_ps: int, cycles: int) -> Job:
+        uncuttable = cycles if self._uncuttable is None else min(cycles, self._uncuttable.in_cycles(self.hz))
+        deadline_ps = None if self._deadline_ps is None else release_ps + self._deadline_ps
+        return Job(release_ps, deadline_ps, cycles, uncuttable)
+
+    def _room(self) -> bool:
+        return len(self._state.submitted) < reg.PLACES
+
+    def _give_up(self, now_ps: int, port: GuestPort, effects: list[GuestEffect]) -> None:
+        """Abort the job in the unit that has missed its deadline, forget those in the queue."""
+        state = self._state
+        if state.submitted:
+            oldest = state.submitted[0]
+            if not oldest.given_up and oldest.deadline_ps is not None and oldest.deadline_ps <= now_ps:
+                oldest.given_up = True
+                control = port.read(self._region, reg.CONTROL, 4)
+                port.write(self._region, reg.CONTROL, 4, control | reg.CONTROL_ABORT)
+            return
+        while (due_ps := self._next_deadline_ps()) is not None and due_ps <= now_ps:
+            job = state.waiting.popleft()
+            effects.append(JobEnded(job.release_ps, job.deadline_ps, abandoned=True))
+
+    def _submit(self, now_ps: int, port: GuestPort, effects: list[GuestEffect]) -> None:
+        """Put jobs into the unit while it has room."""
+        state = self._state
+        while state.waiting and self._room():
+            job = state.waiting.popleft()
+            state.submitted.append(job)
+            port.write(self._region, reg.WORK_LO, 8, job.work_cycles)
+            port.write(self._region, reg.UNCUTTABLE_LO, 8, job.uncuttable_cycles)
+            if self._dma_bytes:
+                port.write(self._region, reg.DMA_LO, 8, self._dma_address())
+                port.write(self._region, reg.DMA_BYTES, 4, self._dma_bytes)
+            port.write(self._region, reg.DOORBELL, 4, 1)
+        if not self.site.coproc.lines and state.submitted and state.handler_ps is None:
+            state.handler_ps = now_ps + _POLL_PS
+
+    def _dma_address(self) -> int:
+        """Return a page in the domain's memory from which the job's window fits."""
+        banks = [bank for bank in self.site.memory if len(bank) >= self._dma_bytes]
+        bank = banks[self.stream("dma").uniform(0, len(banks) - 1)]
+        return bank.start + self.stream("dma").uniform(0, (len(bank) - self._dma_bytes) // _PAGE_BYTES) * _PAGE_BYTES
+
+    def unpaused(self, now_ps: int) -> None:
+        state = self._state
+        while state.release_ps is not None and state.release_ps < now_ps:
+            state.releases += 1
+            state.release_ps = self.release_ps(state.releases, state.release_ps)
+
+    # ------------------------------------------------------------ state
+
+    def save(self) -> Json:
+        self._state.drawn = {purpose: stream.drawn for purpose, stream in sorted(self._streams.items())}
+        saved: Json = msgspec.to_builtins(self._state)
+        return saved
+
+    def restore(self, saved: Json) -> None:
+        self._state = msgspec.convert(saved, _State)
+        self._streams.clear()

@@ -1,0 +1,19 @@
+"""Jobs that come at random and independently, so many per second in the mean."""
+
+from coprocsim.guests.jobs import JobGuest
+from coprocsim.guests.options import Options
+
+
+class Poisson(JobGuest):
+    """The times between releases follow the exponential law."""
+
+    kind = "poisson"
+    summary = "jobs at random, `rate` per second in the mean"
+    options = ("rate",)
+
+    def read_options(self, options: Options) -> None:
+        self._interval_ps = options.interval_ps()
+        super().read_options(options)
+
+    def release_ps(self, number: int, previous_ps: int) -> int:
+        return previous_ps + round(self.stream("arrival").exponential(self._interval_ps))

@@ -1,0 +1,23 @@
+"""Jobs whose releases are given one by one."""
+
+from coprocsim.guests.jobs import JobGuest
+from coprocsim.guests.options import Options
+
+
+class Trace(JobGuest):
+    """Releases and works as `at=3ms:4ms;13ms:3ms` says, from the instant at which the workload begins."""
+
+    kind = "trace"
+    summary = "jobs at given instants: `at=RELEASE:WORK;…` or `file=arrivals.csv`"
+    options = ("at",)
+    needs_work = False
+
+    def read_options(self, options: Options) -> None:
+        self._arrivals = options.arrivals()
+        super().read_options(options)
+
+    def release_ps(self, number: int, previous_ps: int) -> int | None:
+        return self.site.start_ps + self._arrivals[number][0] if number < len(self._arrivals) else None
+
+    def work_cycles(self, number: int) -> int:
+        return max(1, self._arrivals[number][1].in_cycles(self.hz))

@@ -1,0 +1,68 @@
+"""What a hardware model is: silicon, as seen from its bus. It knows nothing of domains or hypervisors."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from coprocsim.model import CoprocSpec, DmaAccess, Json
+from coprocsim.units import Clock
+
+
+class Hardware(ABC):
+    """One coprocessor's registers, memory, job unit, interrupt lines and DMA master.
+
+    It counts its own cycles; `clock` turns them into instants. Every call comes with time moved on to `now_ps` by
+    `advance` first, and never goes back.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+
+    def __init__(self, coproc: CoprocSpec) -> None:
+        """Power up, at cycle 0 of instant 0."""
+        self.coproc = coproc
+        self.clock = Clock(coproc.clock_hz)
+
+    @abstractmethod
+    def read(self, region: str, offset: int, size: int, now_ps: int) -> int:
+        """Return the value at an aligned offset inside a region; size is 1, 2, 4 or 8 bytes."""
+
+    @abstractmethod
+    def write(self, region: str, offset: int, size: int, value: int, now_ps: int) -> None:
+        """Take a value at an aligned offset inside a region."""
+
+    @abstractmethod
+    def advance(self, now_ps: int) -> None:
+        """Do all that is done by itself until `now_ps`, that instant included."""
+
+    @abstractmethod
+    def next_ps(self) -> int | None:
+        """Return the next instant at which something happens by itself; None if nothing will."""
+
+    @abstractmethod
+    def asserted(self) -> tuple[str, ...]:
+        """Return the names of the interrupt lines whose level is high."""
+
+    def dma_pending(self) -> bool:
+        """Return whether `take_dma` has something."""
+        return False
+
+    def take_dma(self) -> tuple[DmaAccess, ...]:
+        """Return the DMA accesses made since the last call, in order."""
+        return ()
+
+    def dma_fault(self, access: DmaAccess, now_ps: int) -> None:
+        """The IOMMU refused `access`: the silicon sees a bus error."""
+        del access, now_ps
+
+    @abstractmethod
+    def context(self) -> Mapping[str, bytes]:
+        """Return all state that a context switch must exchange, by name, as bytes."""
+
+    @abstractmethod
+    def save(self) -> Json:
+        """Return the whole state, with a `version`."""
+
+    @abstractmethod
+    def restore(self, saved: Json) -> None:
+        """Become what `save` described."""

@@ -1,0 +1,273 @@
+"""The job unit in silicon: takes jobs through registers, works them off cycle by cycle, raises one interrupt.
+
+A part of the hardware models, which say where its registers are and which line it drives. A job is so many cycles of
+work, the first of which may be uncuttable; it reads its DMA window when it begins and writes it when it ends.
+"""
+
+import msgspec
+
+from coprocsim import jobunit as reg
+from coprocsim.model import DmaAccess, Json
+from coprocsim.units import Clock
+
+_WORD = 0xFFFF_FFFF
+
+
+class Job(msgspec.Struct):
+    """A job in its place: what is left of it, in cycles, and its DMA window."""
+
+    work_left: int
+    uncuttable_left: int
+    dma_address: int
+    dma_bytes: int
+    begun: bool = False
+
+    def worked(self, cycles: int) -> None:
+        """Take off `cycles` of progress."""
+        self.work_left -= cycles
+        self.uncuttable_left = max(0, self.uncuttable_left - cycles)
+
+
+class _State(msgspec.Struct):
+    """All that the unit remembers; `since_cycle` is where the oldest job's counts were last brought up to date."""
+
+    version: int = 1
+    enabled: bool = False
+    since_cycle: int | None = None
+    jobs: list[Job] = msgspec.field(default_factory=list)
+    staged: dict[int, int] = msgspec.field(default_factory=dict)
+    places: dict[int, int] = msgspec.field(default_factory=dict)
+    irq_status: int = 0
+    irq_enable: int = 0
+    done_count: int = 0
+    error: int = reg.ERROR_NONE
+
+
+class JobUnit:
+    """The unit of one hardware model; `identity` is what its ID register reads, instants are in ps."""
+
+    def __init__(self, identity: int, clock: Clock) -> None:
+        self.identity = identity
+        self.clock = clock
+        self._state = _State()
+        self._dma: list[DmaAccess] = []
+
+    # ------------------------------------------------------------ time
+
+    def advance(self, now_ps: int) -> None:
+        """Work until `now_ps`: jobs end, the next ones begin, a stop that was asked for is reached."""
+        state = self._state
+        while state.since_cycle is not None:
+            job = state.jobs[0]
+            stop_cycle = state.since_cycle + (job.work_left if state.enabled else job.uncuttable_left)
+            if stop_cycle > self.clock.cycle(now_ps):
+                return
+            job.worked(stop_cycle - state.since_cycle)
+            if job.work_left == 0:
+                self._end(job)
+            self._begin(stop_cycle)
+
+    def next_ps(self) -> int | None:
+        """Return when `advance` will next have something to do; None if nothing is being worked."""
+        state = self._state
+        if state.since_cycle is None:
+            return None
+        job = state.jobs[0]
+        return self.clock.instant_ps(state.since_cycle + (job.work_left if state.enabled else job.uncuttable_left))
+
+    def _begin(self, cycle: int) -> None:
+        """Work the oldest job from `cycle` on, if there is one and it may run."""
+        state = self._state
+        if not state.enabled or not state.jobs:
+            state.since_cycle = None
+            return
+        state.since_cycle = cycle
+        job = state.jobs[0]
+        if not job.begun:
+            job.begun = True
+            self._access(job, write=False)
+
+    def _end(self, job: Job) -> None:
+        state = self._state
+        del state.jobs[0]
+        self._access(job, write=True)
+        state.done_count = (state.done_count + 1) & _WORD
+        state.irq_status |= reg.IRQ_DONE
+
+    def _access(self, job: Job, *, write: bool) -> None:
+        if job.dma_bytes:
+            self._dma.append(DmaAccess(0, job.dma_address, job.dma_bytes, write))
+
+    def _settle(self, now_ps: int) -> None:
+        """Bring the oldest job's counts up to date."""
+        state = self._state
+        cycle = self.clock.cycle(now_ps)
+        if state.since_cycle is not None and cycle > state.since_cycle:
+            state.jobs[0].worked(cycle - state.since_cycle)
+            state.since_cycle = cycle
+
+    def _edge(self, now_ps: int) -> int:
+        """Return the cycle at whose beginning a write made now is seen."""
+        cycle = self.clock.cycle(now_ps)
+        return cycle if self.clock.instant_ps(cycle) == now_ps else cycle + 1
+
+    # ------------------------------------------------------------ the line and the bus
+
+    @property
+    def asserted(self) -> bool:
+        """The level of the interrupt line."""
+        return bool(self._state.irq_status & self._state.irq_enable)
+
+    def dma_pending(self) -> bool:
+        """Return whether there are any accesses to take."""
+        return bool(self._dma)
+
+    def take_dma(self) -> tuple[DmaAccess, ...]:
+        """Return the accesses made since the last call."""
+        if not self._dma:
+            return ()
+        taken = tuple(self._dma)
+        self._dma.clear()
+        return taken
+
+    def bus_error(self) -> None:
+        """Note that one of them was refused."""
+        self._state.error = reg.ERROR_DMA
+        self._state.irq_status |= reg.IRQ_ERROR
+
+    # ------------------------------------------------------------ registers
+
+    def read(self, offset: int, size: int, now_ps: int) -> int:
+        """Return `size` bytes of the registers at an aligned offset."""
+        if offset >= reg.PLACE_0:
+            self._settle(now_ps)
+        return reg.read_sized(self._read_word, offset, size)
+
+    def _read_word(self, offset: int) -> int:
+        state = self._state
+        if offset >= reg.PLACE_0:
+            return self._read_place(*divmod(offset - reg.PLACE_0, reg.PLACE_BYTES))
+        match offset:
+            case reg.ID:
+                return self.identity
+            case reg.VERSION:
+                return 1
+            case reg.CONTROL:
+                return reg.CONTROL_ENABLE if state.enabled else 0
+            case reg.STATUS:
+                return (
+                    (reg.STATUS_BUSY if state.jobs else 0)
+                    | (reg.STATUS_FULL if len(state.jobs) == reg.PLACES else 0)
+                    | (reg.STATUS_STOPPED if state.since_cycle is None else 0)
+                )
+            case reg.IRQ_STATUS:
+                return state.irq_status
+            case reg.IRQ_ENABLE:
+                return state.irq_enable
+            case reg.DONE_COUNT:
+                return state.done_count
+            case reg.ERROR:
+                return state.error
+        return state.staged.get(offset, 0)
+
+    def _read_place(self, place: int, offset: int) -> int:
+        if place >= len(self._state.jobs):
+            return reg.PLACE_EMPTY
+        job = self._state.jobs[place]
+        match offset:
+            case reg.PLACE_WORK_LO | reg.PLACE_WORK_HI:
+                value, shift = job.work_left, offset - reg.PLACE_WORK_LO
+            case reg.PLACE_UNCUTTABLE_LO | reg.PLACE_UNCUTTABLE_HI:
+                value, shift = job.uncuttable_left, offset - reg.PLACE_UNCUTTABLE_LO
+            case reg.PLACE_DMA_LO | reg.PLACE_DMA_HI:
+                value, shift = job.dma_address, offset - reg.PLACE_DMA_LO
+            case reg.PLACE_DMA_BYTES:
+                value, shift = job.dma_bytes, 0
+            case _:
+                value, shift = reg.PLACE_BEGUN if job.begun else reg.PLACE_NEW, 0
+        return value >> 8 * shift & _WORD
+
+    def write(self, offset: int, size: int, value: int, now_ps: int) -> None:
+        """Take `size` bytes at an aligned offset; the unit sees them at its next clock edge."""
+        self._settle(now_ps)
+        reg.write_sized(self._read_word, self._write_word, offset, size, value)
+        if self._state.since_cycle is None:
+            self._begin(self._edge(now_ps))
+
+    def _write_word(self, offset: int, value: int) -> None:
+        state = self._state
+        if reg.PLACE_0 <= offset < reg.BLOCK_BYTES:
+            self._write_place(*divmod(offset - reg.PLACE_0, reg.PLACE_BYTES), value)
+            return
+        match offset:
+            case reg.CONTROL:
+                self._control(value)
+            case reg.IRQ_STATUS:
+                state.irq_status = value & (reg.IRQ_DONE | reg.IRQ_ERROR)
+            case reg.IRQ_CLEAR:
+                state.irq_status &= ~value
+            case reg.IRQ_ENABLE:
+                state.irq_enable = value & (reg.IRQ_DONE | reg.IRQ_ERROR)
+            case reg.DONE_COUNT:
+                state.done_count = value
+            case reg.ERROR:
+                state.error = value
+            case reg.DOORBELL:
+                if len(state.jobs) < reg.PLACES:
+                    state.jobs.append(self._job(state.staged, reg.WORK_LO))
+            case _ if offset in reg.STAGED:
+                state.staged[offset] = value
+
+    def _control(self, value: int) -> None:
+        state = self._state
+        if value & reg.CONTROL_RESET:
+            self._state = _State()
+            return
+        state.enabled = bool(value & reg.CONTROL_ENABLE)
+        if value & reg.CONTROL_ABORT and state.jobs:
+            state.jobs[0].work_left = state.jobs[0].uncuttable_left
+        if not state.enabled and state.jobs and state.jobs[0].uncuttable_left == 0:
+            state.since_cycle = None
+
+    def _write_place(self, place: int, offset: int, value: int) -> None:
+        state = self._state
+        base = place * reg.PLACE_BYTES
+        if offset != reg.PLACE_STATE:
+            state.places[base + offset] = value
+            return
+        if place == 0:
+            # Whatever was being worked in this place is replaced; the new job begins afresh.
+            state.since_cycle = None
+        job = self._job(state.places, base)
+        job.begun = value == reg.PLACE_BEGUN
+        state.jobs[place : place + 1] = [] if value == reg.PLACE_EMPTY else [job]
+
+    @staticmethod
+    def _job(registers: dict[int, int], base: int) -> Job:
+        """Return the job in seven registers from `base` on: the staged ones and a place's are laid out alike."""
+        low, high, uncuttable_low, uncuttable_high, dma_low, dma_high, dma_bytes = (
+            registers.get(base + 4 * n, 0) for n in range(7)
+        )
+        work = high << 32 | low
+        return Job(work, min(work, uncuttable_high << 32 | uncuttable_low), dma_high << 32 | dma_low, dma_bytes)
+
+    # ------------------------------------------------------------ state
+
+    def context(self) -> dict[str, bytes]:
+        """Return what a context switch must exchange, by register."""
+        words = {
+            f"{offset:#04x}": self._read_word(offset) for offset in (*_CONTEXT, *range(reg.PLACE_0, reg.BLOCK_BYTES, 4))
+        }
+        return {name: word.to_bytes(4, "little") for name, word in words.items()}
+
+    def save(self) -> Json:
+        """Return the whole state."""
+        saved: Json = msgspec.to_builtins(self._state, str_keys=True)
+        return saved
+
+    def restore(self, saved: Json) -> None:
+        """Become what `save` described."""
+        self._state = msgspec.convert(saved, _State, str_keys=True)
+
+
+_CONTEXT = (*reg.STAGED, reg.IRQ_STATUS, reg.IRQ_ENABLE, reg.DONE_COUNT, reg.ERROR)

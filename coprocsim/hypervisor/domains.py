@@ -1,0 +1,267 @@
+"""Domains come and go: all of a domain's vcoprocs, or nothing; pause and unpause; what their guests do."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from coprocsim.errors import CfgError, CoprocsimError, NodePlace, SourceError, Span
+from coprocsim.guests import guest_of
+from coprocsim.guests.base import GuestSite
+from coprocsim.hypervisor import interrupts, iommu, switching
+from coprocsim.hypervisor.mmio import VcoprocPort
+from coprocsim.hypervisor.state import Board, Domain, Phase, Vcoproc
+from coprocsim.model import (
+    DOMAIN_0,
+    JobDropped,
+    JobEnded,
+    JobReleased,
+    Region,
+    Setting,
+    VcoprocId,
+    VcoprocState,
+)
+from coprocsim.parameters import Value
+from coprocsim.platforms.base import Refused
+
+_PAGE_BYTES = 4096
+# Where Xen on Arm puts a guest's memory (GUEST_RAM0, GUEST_RAM1).
+_LOW = range(0x4000_0000, 0x1_0000_0000)
+_HIGH = range(0x2_0000_0000, 0x100_0000_0000)
+
+
+@dataclass(frozen=True, slots=True)
+class VcoprocPlan:
+    """A vcoproc to be built: all names resolved, all values checked; `place` is where it was asked for."""
+
+    coproc_id: str
+    windows: tuple[Region, ...]
+    settings: Mapping[str, Value]
+    workload: tuple[Setting, ...] = ()
+    place: Span | NodePlace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DomainPlan:
+    """A domain to be built, its vcoprocs in order."""
+
+    name: str
+    memory_mib: int
+    maxmem_mib: int
+    vcpus: int
+    vcoprocs: tuple[VcoprocPlan, ...]
+    uuid: str | None = None
+    config: Mapping[str, str] | None = None
+    domain_id: int | None = None
+    """Domain-0's; None is the next free one."""
+
+
+def memory_of(memory_mib: int, windows: Sequence[Region]) -> tuple[range, ...]:
+    """Return a domain's banks of memory in bytes: from the low base as far as it fits, the rest from the high one.
+
+    No bank overlaps a window: the low one ends before the first, the high ones leave holes.
+    """
+    wanted = memory_mib * 2**20
+    banks = []
+    first = min((window.base for window in windows if window.base + window.size_bytes > _LOW.start), default=_LOW.stop)
+    low_stop = min(first & -_PAGE_BYTES, _LOW.stop, _LOW.start + wanted)
+    if low_stop > _LOW.start:
+        banks.append(range(_LOW.start, low_stop))
+        wanted -= low_stop - _LOW.start
+    start = _HIGH.start
+    holes = sorted((w.base & -_PAGE_BYTES, -(-(w.base + w.size_bytes) // _PAGE_BYTES) * _PAGE_BYTES) for w in windows)
+    for hole_start, hole_stop in [*holes, (_HIGH.stop, _HIGH.stop)]:
+        stop = min(hole_start, start + wanted)
+        if stop > start:
+            banks.append(range(start, stop))
+            wanted -= stop - start
+        start = max(start, hole_stop)
+    return tuple(banks)
+
+
+# ---------------------------------------------------------------- create
+
+
+def create(board: Board, plan: DomainPlan, *, paused: bool = False) -> Domain:
+    """Build a domain and its vcoprocs in order. Any failure undoes all in reverse order and is raised again."""
+    windows = [window for vcoproc in plan.vcoprocs for window in vcoproc.windows]
+    domain = Domain(
+        board.next_domain_id if plan.domain_id is None else plan.domain_id,
+        plan.name,
+        plan.memory_mib,
+        plan.maxmem_mib,
+        plan.vcpus,
+        memory_of(plan.memory_mib, windows),
+        plan.uuid,
+        config=dict(plan.config or {}),
+    )
+    rows, undo = len(board.trace), list[Callable[[], object]]()
+    board.domains[domain.domain_id] = domain
+    undo.append(lambda: board.domains.pop(domain.domain_id))
+    try:
+        for vcoproc_plan in plan.vcoprocs:
+            _attach(board, domain, vcoproc_plan, undo)
+    except CoprocsimError:
+        for step in reversed(undo):
+            step()
+        del board.trace[rows:]
+        raise
+    if plan.domain_id is None:
+        board.next_domain_id += 1
+    domain.paused = paused
+    for vcoproc in domain.vcoprocs:
+        interrupts.attend(board, vcoproc)
+    return domain
+
+
+def _attach(board: Board, domain: Domain, plan: VcoprocPlan, undo: list[Callable[[], object]]) -> None:
+    """Build one vcoproc: the platform's context, the IOMMU's, the scheduler's entry, the guest."""
+    coproc = board.coprocs[plan.coproc_id]
+    vcoproc = Vcoproc(
+        VcoprocId(domain.domain_id, len(domain.vcoprocs)), coproc, domain, plan.windows, dict(plan.settings)
+    )
+    vcoproc.guest_key = ("guest", str(vcoproc.vcoproc_id))
+    if coproc.phase is Phase.FAILED:
+        raise _refusal(
+            f"`{plan.coproc_id}` has failed: {coproc.failure}", plan, "boot the machine anew to bring it back"
+        )
+    refused = coproc.platform.domain_create(vcoproc.vcoproc_id)
+    if isinstance(refused, Refused):
+        name = coproc.platform.name
+        raise _refusal(f"platform `{name}` refuses a vcoproc of `{plan.coproc_id}`: {refused.why}", plan)
+    undo.append(lambda: coproc.platform.domain_destroy(vcoproc.vcoproc_id))
+    full = iommu.no_room(board, coproc, domain)
+    if full is not None:
+        raise _refusal(f"IOMMU `{full}` has no context left for `{plan.coproc_id}`", plan)
+    coproc.scheduler.add(vcoproc.vcoproc_id, vcoproc.settings, board.now_ps)
+    undo.append(lambda: coproc.scheduler.remove(vcoproc.vcoproc_id, board.now_ps))
+    coproc.vcoprocs[vcoproc.vcoproc_id] = vcoproc
+    undo.append(lambda: coproc.vcoprocs.pop(vcoproc.vcoproc_id))
+    domain.vcoprocs.append(vcoproc)
+    undo.append(domain.vcoprocs.pop)
+    board.vcoprocs[str(vcoproc.vcoproc_id)] = vcoproc
+    undo.append(lambda: board.vcoprocs.pop(str(vcoproc.vcoproc_id)))
+    switching.set_state(board, vcoproc, VcoprocState.SLEEPING)
+    if plan.workload:
+        give_work(board, vcoproc, plan.workload)
+
+
+def _refusal(what: str, plan: VcoprocPlan, hint: str | None = None) -> SourceError:
+    return CfgError(what, plan.place, hint=hint)
+
+
+# ---------------------------------------------------------------- destroy, pause, unpause
+
+
+def destroy(board: Board, domain: Domain) -> None:
+    """Let a domain die: at once if none of its contexts is on a coproc, else when the last one has left."""
+    assert domain.domain_id != DOMAIN_0, "Domain-0 ends with the machine"
+    domain.dying = True
+    board.dying[domain.domain_id] = domain
+    for vcoproc in domain.vcoprocs:
+        board.timeline.disarm(vcoproc.guest_key)
+        vcoproc.guest = None
+        switching.sleep(board, vcoproc)
+
+
+def bury(board: Board) -> None:
+    """Remove the dying domains whose contexts have all left."""
+    for domain in list(board.dying.values()):
+        if all(vcoproc.state is VcoprocState.SLEEPING for vcoproc in domain.vcoprocs):
+            for vcoproc in reversed(domain.vcoprocs):
+                _detach(board, vcoproc)
+            del board.domains[domain.domain_id], board.dying[domain.domain_id]
+
+
+def _detach(board: Board, vcoproc: Vcoproc) -> None:
+    coproc, vcoproc_id = vcoproc.coproc, vcoproc.vcoproc_id
+    switching.set_state(board, vcoproc, VcoprocState.UNKNOWN)
+    coproc.scheduler.remove(vcoproc_id, board.now_ps)
+    coproc.platform.domain_destroy(vcoproc_id)
+    del coproc.vcoprocs[vcoproc_id]
+    del board.vcoprocs[str(vcoproc_id)]
+
+
+def pause(board: Board, domain: Domain) -> None:
+    """Stop a domain: its guests do nothing, its vcoprocs sleep, its interrupts pend."""
+    for vcoproc in domain.vcoprocs:
+        board.timeline.disarm(vcoproc.guest_key)
+        entering = vcoproc.coproc.current is vcoproc and vcoproc.sleep_noted
+        if vcoproc.state in {VcoprocState.WAITING, VcoprocState.RUNNING} and not entering:
+            vcoproc.wake_held = True
+            switching.sleep(board, vcoproc)
+    domain.paused = True
+
+
+def unpause(board: Board, domain: Domain) -> None:
+    """Let a domain go on where it was stopped."""
+    domain.paused = False
+    for vcoproc in domain.vcoprocs:
+        if vcoproc.wake_held:
+            vcoproc.wake_held = False
+            switching.wake(board, vcoproc)
+        if vcoproc.guest is not None:
+            vcoproc.guest.unpaused(board.now_ps)
+        lines, vcoproc.held_lines = vcoproc.held_lines, {}
+        for line in lines:
+            interrupts.deliver(board, vcoproc, line)
+        interrupts.attend(board, vcoproc)
+
+
+# ---------------------------------------------------------------- guests
+
+
+def site_of(board: Board, vcoproc: Vcoproc) -> GuestSite:
+    """Return where a vcoproc's guest lives."""
+    stream = f"{board.seed}/{vcoproc.domain.name}/{vcoproc.coproc.spec.coproc_id}"
+    return GuestSite(vcoproc.coproc.spec, vcoproc.domain.memory, vcoproc.workload_since_ps, stream)
+
+
+def give_work(board: Board, vcoproc: Vcoproc, workload: tuple[Setting, ...]) -> None:
+    """Let a vcoproc's guest do `workload` from now on; parameters.BadSetting if it makes no sense."""
+    since_ps, vcoproc.workload_since_ps = vcoproc.workload_since_ps, board.now_ps
+    try:
+        vcoproc.guest = guest_of(site_of(board, vcoproc), workload)
+    except ValueError:
+        vcoproc.workload_since_ps = since_ps
+        raise
+    vcoproc.workload = workload
+    interrupts.attend(board, vcoproc)
+
+
+def act(board: Board, vcoproc: Vcoproc) -> None:
+    """Let a guest do what is due, and note what it says of its jobs."""
+    guest = vcoproc.guest
+    assert guest is not None
+    scheduler, counters, now_ps = vcoproc.coproc.scheduler, vcoproc.counters, board.now_ps
+    who = str(vcoproc.vcoproc_id)
+    for effect in guest.act(now_ps, VcoprocPort(board, vcoproc)):
+        match effect:
+            case JobReleased(release_ps, deadline_ps):
+                counters.jobs += 1
+                board.record(vcoproc.coproc, "job", who, release_ps, -1 if deadline_ps is None else deadline_ps)
+                scheduler.released(vcoproc.vcoproc_id, release_ps, deadline_ps)
+            case JobEnded():
+                _ended(board, vcoproc, effect)
+            case JobDropped(release_ps):
+                counters.jobs += 1
+                counters.dropped += 1
+                board.record(vcoproc.coproc, "job_dropped", who, release_ps)
+    interrupts.attend(board, vcoproc)
+
+
+def _ended(board: Board, vcoproc: Vcoproc, job: JobEnded) -> None:
+    """Count a job that is over; its latency is from its release to here, the guest's handler included."""
+    counters, now_ps = vcoproc.counters, board.now_ps
+    latency_ps = now_ps - job.release_ps
+    if job.abandoned:
+        counters.abandoned += 1
+    elif job.error:
+        counters.failed += 1
+    else:
+        counters.ended += 1
+        counters.latency_ps += latency_ps
+        counters.latency_ps_max = max(counters.latency_ps_max, latency_ps)
+    if job.abandoned or (job.deadline_ps is not None and now_ps > job.deadline_ps):
+        counters.missed += 1
+    how = "abandoned" if job.abandoned else "error" if job.error else "done"
+    board.record(vcoproc.coproc, "job_end", str(vcoproc.vcoproc_id), how, job.release_ps, latency_ps)
+    vcoproc.coproc.scheduler.finished(vcoproc.vcoproc_id, now_ps)

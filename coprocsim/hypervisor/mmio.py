@@ -1,0 +1,154 @@
+"""A guest's access to a register: straight to the hardware, trapped into the platform's handler, or a data abort."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from coprocsim.engine import Timeline
+from coprocsim.guests.base import DataAbort
+from coprocsim.hardware.base import Hardware
+from coprocsim.hypervisor import interrupts, switching
+from coprocsim.hypervisor.state import Board, Coproc, Domain, Phase, Vcoproc
+from coprocsim.model import Region, VcoprocState
+from coprocsim.platforms.base import Refused
+
+SIZES = (1, 2, 4, 8)
+
+
+class Route(StrEnum):
+    """What became of an access."""
+
+    DIRECT = "direct"
+    TRAPPED = "trapped"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`value` is what a read got; `why` an aborted access was."""
+
+    route: Route
+    value: int = 0
+    why: str | None = None
+    vcoproc: Vcoproc | None = None
+    region: str | None = None
+    offset: int = 0
+
+
+class HardwarePort:
+    """A register port (see `platforms.base`): the hardware, brought to the present instant before each access."""
+
+    def __init__(self, timeline: Timeline, hardware: Hardware) -> None:
+        self._timeline = timeline
+        self._hardware = hardware
+
+    def read(self, region: str, offset: int, size: int) -> int:
+        """Return what the hardware answers."""
+        now_ps = self._timeline.now_ps
+        self._hardware.advance(now_ps)
+        return self._hardware.read(region, offset, size, now_ps)
+
+    def write(self, region: str, offset: int, size: int, value: int) -> None:
+        """Let the hardware take `value`."""
+        now_ps = self._timeline.now_ps
+        self._hardware.advance(now_ps)
+        self._hardware.write(region, offset, size, value, now_ps)
+
+
+def access(board: Board, domain: Domain, address: int, size: int, value: int | None) -> Outcome:
+    """Do one access of `domain` at a guest address: a write of `value`, or a read if that is None."""
+    for vcoproc in domain.vcoprocs:
+        for window in vcoproc.windows:
+            if window.base <= address < window.base + window.size_bytes:
+                return _to_vcoproc(board, vcoproc, window, address - window.base, size, value)
+    return _abort(board, domain, address, size, value, "no vcoproc of this domain is there")
+
+
+def _to_vcoproc(board: Board, vcoproc: Vcoproc, window: Region, offset: int, size: int, value: int | None) -> Outcome:
+    if size not in SIZES or offset % size:
+        why = f"{size} bytes at offset {offset:#x} are not aligned" if size in SIZES else f"no access has {size} bytes"
+        return _abort(board, vcoproc.domain, window.base + offset, size, value, why, vcoproc)
+    if offset + size > window.size_bytes:
+        why = f"it reaches past the end of `{window.name}`"
+        return _abort(board, vcoproc.domain, window.base + offset, size, value, why, vcoproc)
+    coproc = vcoproc.coproc
+    if _mapped(vcoproc, window.name, offset, size):
+        port = coproc.port
+        got = 0
+        if value is None:
+            got = port.read(window.name, offset, size)
+        else:
+            port.write(window.name, offset, size, value)
+        interrupts.look(board, coproc)
+        return Outcome(Route.DIRECT, got, None, vcoproc, window.name, offset)
+    return _trap(board, vcoproc, window, offset, size, value)
+
+
+def _mapped(vcoproc: Vcoproc, region: str, offset: int, size: int) -> bool:
+    """Return whether the domain reaches these bytes without a trap: its context runs, and the platform maps them."""
+    coproc = vcoproc.coproc
+    if coproc.platform.scheduled and (
+        coproc.current is not vcoproc or vcoproc.state is not VcoprocState.RUNNING or not coproc.phase.decides
+    ):
+        return False
+    return any(name == region and start <= offset and offset + size <= stop for name, start, stop in coproc.direct)
+
+
+def _trap(board: Board, vcoproc: Vcoproc, window: Region, offset: int, size: int, value: int | None) -> Outcome:
+    coproc = vcoproc.coproc
+    if value is None:
+        answer = coproc.platform.read(vcoproc.vcoproc_id, window.name, offset, size)
+    else:
+        answer = coproc.platform.write(vcoproc.vcoproc_id, window.name, offset, size, value)
+    if isinstance(answer, Refused):
+        return _abort(board, vcoproc.domain, window.base + offset, size, value, answer.why, vcoproc)
+    vcoproc.counters.traps += 1
+    board.record(
+        coproc, "trap", str(vcoproc.vcoproc_id), window.name, offset, size, "read" if value is None else "write"
+    )
+    switching.apply(board, coproc, answer.effects)
+    if coproc.phase is not Phase.FAILED:
+        interrupts.look(board, coproc)
+    return Outcome(Route.TRAPPED, answer.value, None, vcoproc, window.name, offset)
+
+
+def _abort(
+    board: Board, domain: Domain, address: int, size: int, value: int | None, why: str, vcoproc: Vcoproc | None = None
+) -> Outcome:
+    """Answer with a data abort: the domain's own business, nothing else is disturbed."""
+    domain.aborts += 1
+    coproc_id = "-" if vcoproc is None else vcoproc.coproc.spec.coproc_id
+    direction = "read" if value is None else "write"
+    board.trace.append((board.now_ps, coproc_id, "abort", domain.domain_id, address, size, direction, why))
+    return Outcome(Route.ABORTED, 0, why, vcoproc)
+
+
+class VcoprocPort:
+    """A guest port (see `guests.base`): the accesses of one vcoproc's driver, at the domain's own addresses."""
+
+    def __init__(self, board: Board, vcoproc: Vcoproc) -> None:
+        self._board = board
+        self._domain = vcoproc.domain
+        self._bases = {window.name: window.base for window in vcoproc.windows}
+
+    def read(self, region: str, offset: int, size: int) -> int:
+        """Return what the access gets; DataAbort if it is refused."""
+        return self._access(region, offset, size, None).value
+
+    def write(self, region: str, offset: int, size: int, value: int) -> None:
+        """Write; DataAbort if it is refused."""
+        self._access(region, offset, size, value)
+
+    def _access(self, region: str, offset: int, size: int, value: int | None) -> Outcome:
+        outcome = access(self._board, self._domain, self._bases[region] + offset, size, value)
+        if outcome.route is Route.ABORTED:
+            raise DataAbort(outcome.why)
+        return outcome
+
+
+def direct_offsets(coproc: Coproc) -> tuple[tuple[str, int, int], ...]:
+    """Return what the platform maps, as (region, first offset, offset behind the last)."""
+    bases = {region.name: region.base for region in coproc.spec.regions}
+    return tuple(
+        (mapped.name, mapped.base - bases[mapped.name], mapped.base - bases[mapped.name] + mapped.size_bytes)
+        for mapped in coproc.platform.direct_ranges()
+    )

@@ -1,0 +1,198 @@
+"""What a machine is at an instant: domains, coprocs, vcoprocs, and the board that holds them together.
+
+State only. Who changes what stands in `switching`, `interrupts`, `mmio`, `iommu` and `domains`.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from coprocsim.engine import Timeline
+from coprocsim.guests.base import Guest
+from coprocsim.hardware.base import Hardware
+from coprocsim.model import CoprocSpec, Region, Setting, Sharing, TraceRow, VcoprocId, VcoprocState
+from coprocsim.parameters import Value
+from coprocsim.platforms.base import Platform, RegisterPort
+from coprocsim.schedulers.base import Decision, Ran, Scheduler, Turn
+
+
+class Phase(StrEnum):
+    """How far a coproc is with a context switch. Events are only noted in all but the first two."""
+
+    SETTLED = "settled"
+    DENIED = "denied"
+    LEAVING = "leaving"
+    INVALIDATING = "invalidating"
+    ENTERING = "entering"
+    RESETTING = "resetting"
+    FAILED = "failed"
+
+    @property
+    def decides(self) -> bool:
+        """Whether what happens now leads to a decision now."""
+        return self in {Phase.SETTLED, Phase.DENIED}
+
+
+class Use(StrEnum):
+    """What a coproc's time goes into; run + switch + idle + failed = elapsed."""
+
+    RUN = "run"
+    SWITCH = "switch"
+    IDLE = "idle"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class VcoprocCounters:
+    """What a vcoproc has had and done; times in ps, all growing from 0 at its creation."""
+
+    run_ps: int = 0
+    wait_ps: int = 0
+    switch_ps: int = 0
+    overrun_ps: int = 0
+    denied_ps: int = 0
+    suffered_ps: int = 0
+    switches: int = 0
+    denials: int = 0
+    suffered: int = 0
+    resets: int = 0
+    irqs: int = 0
+    traps: int = 0
+    faults: int = 0
+    jobs: int = 0
+    ended: int = 0
+    missed: int = 0
+    abandoned: int = 0
+    dropped: int = 0
+    failed: int = 0
+    latency_ps: int = 0
+    latency_ps_max: int = 0
+
+
+@dataclass(slots=True)
+class CoprocCounters:
+    """What a coproc's time went into, in ps, up to its `use_since_ps`, and how often things happened."""
+
+    run_ps: int = 0
+    switch_ps: int = 0
+    idle_ps: int = 0
+    failed_ps: int = 0
+    switches: int = 0
+    denials: int = 0
+    resets: int = 0
+    spurious: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Vcoproc:
+    """A domain's instance of a coproc."""
+
+    vcoproc_id: VcoprocId
+    coproc: "Coproc"
+    domain: "Domain"
+    windows: tuple[Region, ...]
+    settings: dict[str, Value]
+    state: VcoprocState = VcoprocState.UNKNOWN
+    waiting_since_ps: int = 0
+    owed_ps: int = 0
+    sleep_noted: bool = False
+    """Told to sleep while it was entering: done when it has entered."""
+    wake_held: bool = False
+    """It has work, but its domain is paused."""
+    workload: tuple[Setting, ...] = ()
+    workload_since_ps: int = 0
+    guest: Guest | None = None
+    guest_key: tuple[str, str] = ("guest", "")
+    held_lines: dict[str, None] = field(default_factory=dict)
+    """Interrupts that pend while the domain is paused, in order."""
+    counters: VcoprocCounters = field(default_factory=VcoprocCounters)
+
+
+@dataclass(slots=True, eq=False)
+class Coproc:
+    """A physical coprocessor, the driver and the algorithm that share it, and the switch that is under way."""
+
+    spec: CoprocSpec
+    hardware: Hardware
+    port: RegisterPort
+    platform: Platform
+    scheduler: Scheduler
+    settings: dict[str, Value]
+    sharing: Sharing
+    phase: Phase = Phase.SETTLED
+    current: Vcoproc | None = None
+    """Who owns the coproc: until it has left, and from the start of `switch_to` on."""
+    turn: Turn | None = None
+    answer: Decision | None = None
+    """What the scheduler answered, while a switch carries it out."""
+    closed: Ran | None = None
+    """The leaving one's closed turn, until the switch's cost is known."""
+    entry_cost_ps: int = 0
+    """What the running one is charged for the switch that brought it in."""
+    switch_since_ps: int = 0
+    denied_since_ps: int = 0
+    sufferer: Vcoproc | None = None
+    """Who waits while the running one denies."""
+    noted: bool = False
+    retry_due: bool = False
+    use: Use = Use.IDLE
+    use_since_ps: int = 0
+    asserted: tuple[str, ...] = ()
+    direct: tuple[tuple[str, int, int], ...] = ()
+    """What the platform maps for the running one: region, first offset, offset behind the last."""
+    failure: str | None = None
+    vcoprocs: dict[VcoprocId, Vcoproc] = field(default_factory=dict)
+    counters: CoprocCounters = field(default_factory=CoprocCounters)
+
+
+@dataclass(slots=True, eq=False)
+class Domain:
+    """A guest domain, or Domain-0."""
+
+    domain_id: int
+    name: str
+    memory_mib: int
+    maxmem_mib: int
+    vcpus: int
+    memory: tuple[range, ...]
+    uuid: str | None = None
+    paused: bool = False
+    dying: bool = False
+    aborts: int = 0
+    config: dict[str, str] = field(default_factory=dict)
+    """What the config said, as text, to be shown."""
+    vcoprocs: list[Vcoproc] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Board:
+    """All of one machine. `trace` takes what happens; whoever runs the machine empties it."""
+
+    seed: int
+    timeline: Timeline
+    coprocs: dict[str, Coproc] = field(default_factory=dict)
+    domains: dict[int, Domain] = field(default_factory=dict)
+    vcoprocs: dict[str, Vcoproc] = field(default_factory=dict)
+    """By the text of their identifier, as events name them."""
+    attached: dict[str, VcoprocId] = field(default_factory=dict)
+    """Which vcoproc's domain each IOMMU stream translates for."""
+    aliases: dict[str, str] = field(default_factory=dict)
+    next_domain_id: int = 1
+    dying: dict[int, Domain] = field(default_factory=dict)
+    touched: dict[str, Coproc] = field(default_factory=dict)
+    trace: list[TraceRow] = field(default_factory=list)
+
+    @property
+    def now_ps(self) -> int:
+        """The present instant."""
+        return self.timeline.now_ps
+
+    def touch(self, coproc: Coproc) -> None:
+        """Let `coproc` decide at the end of this round; while it switches, only note that it should."""
+        if coproc.phase.decides:
+            self.touched[coproc.spec.coproc_id] = coproc
+        else:
+            coproc.noted = True
+
+    def record(self, coproc: Coproc, what: str, *more: str | int) -> None:
+        """Add a row to the trace."""
+        self.trace.append((self.timeline.now_ps, coproc.spec.coproc_id, what, *more))

@@ -1,0 +1,424 @@
+"""The context switch: one vcoproc off the coproc, the next one on; and everything that leads to one.
+
+Who is next is the scheduler's business; what a switch costs, and whether it is refused, is the platform's.
+
+    settled --decision--> leaving -> invalidating -> entering -> settled
+       ^                    |                           |
+       |<----- resume --- denied --timeout--> resetting (or failed)
+"""
+
+from dataclasses import replace
+
+from coprocsim.engine import Phase as Order
+from coprocsim.hypervisor import interrupts, iommu
+from coprocsim.hypervisor.state import Board, Coproc, Phase, Use, Vcoproc
+from coprocsim.model import After, Charge, Effect, Payer, RaiseIrq, Sleep, VcoprocState, Wake, Yield
+from coprocsim.platforms.base import Busy, Done, Entered, Failed, Left
+from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Turn
+
+_SLEEPING, _WAITING, _RUNNING = VcoprocState.SLEEPING, VcoprocState.WAITING, VcoprocState.RUNNING
+_ASKED_TO_SLEEP = VcoprocState.ASKED_TO_SLEEP
+
+# ---------------------------------------------------------------- what happens to a vcoproc
+
+
+def wake(board: Board, vcoproc: Vcoproc) -> None:
+    """`vcoproc` has work (Xen: vcoproc_wake). One that was asked to sleep goes on instead."""
+    if vcoproc.domain.paused or vcoproc.domain.dying:
+        vcoproc.wake_held = True
+        return
+    match vcoproc.state:
+        case VcoprocState.SLEEPING if vcoproc.coproc.phase is not Phase.FAILED:
+            set_state(board, vcoproc, _WAITING)
+        case VcoprocState.ASKED_TO_SLEEP:
+            set_state(board, vcoproc, _RUNNING)
+        case VcoprocState.WAITING if vcoproc.sleep_noted:
+            vcoproc.sleep_noted = False
+        case _:
+            return
+    vcoproc.coproc.scheduler.wake(vcoproc.vcoproc_id, board.now_ps)
+    board.touch(vcoproc.coproc)
+
+
+def sleep(board: Board, vcoproc: Vcoproc) -> None:
+    """`vcoproc` has no more work, or must not work (Xen: vcoproc_sleep). One on the hardware is asked to."""
+    if vcoproc.state is _RUNNING:
+        set_state(board, vcoproc, _ASKED_TO_SLEEP)
+    elif vcoproc.state is _WAITING and vcoproc.coproc.current is vcoproc:
+        if vcoproc.sleep_noted:
+            return
+        vcoproc.sleep_noted = True
+    elif vcoproc.state is _WAITING:
+        set_state(board, vcoproc, _SLEEPING)
+    else:
+        return
+    vcoproc.coproc.scheduler.sleep(vcoproc.vcoproc_id, board.now_ps)
+    board.touch(vcoproc.coproc)
+
+
+def yield_(board: Board, vcoproc: Vcoproc) -> None:
+    """`vcoproc` gives way (Xen: vcoproc_yield); one that does not run has nothing to give."""
+    if vcoproc.state is _RUNNING:
+        vcoproc.coproc.scheduler.yield_(vcoproc.vcoproc_id, board.now_ps)
+        board.touch(vcoproc.coproc)
+
+
+def set_state(board: Board, vcoproc: Vcoproc, state: VcoprocState) -> None:
+    """Change a vcoproc's state and book the time for which it waited."""
+    if vcoproc.state is _WAITING:
+        vcoproc.counters.wait_ps += board.now_ps - vcoproc.waiting_since_ps
+    if state is _WAITING:
+        vcoproc.waiting_since_ps = board.now_ps
+    board.record(vcoproc.coproc, "state", str(vcoproc.vcoproc_id), vcoproc.state.value, state.value)
+    vcoproc.state = state
+
+
+def apply(board: Board, coproc: Coproc, effects: tuple[Effect, ...]) -> None:
+    """Do what a platform's hook wants done."""
+    for effect in effects:
+        match effect:
+            case After(delay_ps, tag):
+                board.timeline.arm(("platform", coproc.spec.coproc_id, tag), board.now_ps + delay_ps, Order.TIMER)
+            case RaiseIrq(vcoproc_id, line):
+                interrupts.deliver(board, coproc.vcoprocs[vcoproc_id], line)
+            case Wake(vcoproc_id):
+                wake(board, coproc.vcoprocs[vcoproc_id])
+            case Sleep(vcoproc_id):
+                sleep(board, coproc.vcoprocs[vcoproc_id])
+            case Yield(vcoproc_id):
+                yield_(board, coproc.vcoprocs[vcoproc_id])
+
+
+# ---------------------------------------------------------------- the decision
+
+
+def decide(board: Board, coproc: Coproc) -> None:
+    """Ask the scheduler, then keep, leave, enter or idle accordingly."""
+    if not coproc.phase.decides:
+        return
+    answer = coproc.scheduler.pick(board.now_ps, coproc.turn)
+    wanted = coproc.vcoprocs[answer.vcoproc] if isinstance(answer, Run) else None
+    current = coproc.current
+    if current is None:
+        if isinstance(answer, Run) and wanted is not None:
+            coproc.switch_since_ps = board.now_ps
+            _enter(board, coproc, wanted, answer)
+        else:
+            _arm_turn(board, coproc, answer.until_ps if isinstance(answer, Idle) else None)
+    elif wanted is current and current.state is _RUNNING and isinstance(answer, Run):
+        _keep(board, coproc, answer)
+    elif coproc.phase is Phase.SETTLED or coproc.retry_due:
+        coproc.retry_due = False
+        _leave(board, coproc, current, answer)
+
+
+def _arm_turn(board: Board, coproc: Coproc, at_ps: int | None) -> None:
+    """Let the coproc decide again at `at_ps`, if nothing happens before."""
+    key = ("turn", coproc.spec.coproc_id)
+    if at_ps is None:
+        board.timeline.disarm(key)
+    else:
+        board.timeline.arm(key, at_ps, Order.TIMER)
+
+
+def _keep(board: Board, coproc: Coproc, granted: Run) -> None:
+    """Let the running one run on. That may bring its end forward, never push it out."""
+    turn, current = coproc.turn, coproc.current
+    assert turn is not None
+    assert current is not None
+    if coproc.phase is Phase.DENIED:
+        _denial_over(board, coproc, current)
+        coproc.phase = Phase.SETTLED
+        board.record(coproc, "resume", str(current.vcoproc_id))
+        coproc.platform.resume(current.vcoproc_id, board.now_ps)
+        interrupts.look(board, coproc)
+    if turn.over(board.now_ps):
+        coproc.scheduler.ran(_closed(board, coproc, turn, overrun_ps=0))
+        _begin_turn(board, coproc, current, granted)
+        return
+    ends = [end for end in (turn.end_ps, granted.end_ps(turn.since_ps)) if end is not None]
+    coproc.turn = replace(turn, end_ps=min(ends, default=None), denied=False)
+    _arm_turn(board, coproc, coproc.turn.end_ps)
+
+
+def _begin_turn(board: Board, coproc: Coproc, vcoproc: Vcoproc, granted: Run) -> None:
+    """Begin a turn now, shortened by what `vcoproc` owes for having overrun."""
+    if granted.length_ps is not None and vcoproc.owed_ps:
+        sharing = coproc.sharing
+        owed_ps = vcoproc.owed_ps // sharing.charge_factor if sharing.charge is Charge.AVERAGING else vcoproc.owed_ps
+        least_ps = max(coproc.platform.switch_cost_max_ps, sharing.retry_floor_ps)
+        paid_ps = min(owed_ps, max(0, granted.length_ps - least_ps))
+        vcoproc.owed_ps -= paid_ps
+        granted = replace(granted, length_ps=granted.length_ps - paid_ps)
+    coproc.turn = Turn(vcoproc.vcoproc_id, board.now_ps, granted.end_ps(board.now_ps))
+    _arm_turn(board, coproc, coproc.turn.end_ps)
+
+
+def _closed(board: Board, coproc: Coproc, turn: Turn, overrun_ps: int) -> Ran:
+    """Return what a turn that ends now was."""
+    charged_ps, coproc.entry_cost_ps = coproc.entry_cost_ps, 0
+    return Ran(turn.vcoproc, turn.since_ps, board.now_ps - turn.since_ps, overrun_ps, charged_ps, board.now_ps)
+
+
+def use(board: Board, coproc: Coproc, now_for: Use) -> None:
+    """Book the time since the last change; from now on it goes into `now_for`."""
+    elapsed_ps = board.now_ps - coproc.use_since_ps
+    coproc.use_since_ps = board.now_ps
+    counters = coproc.counters
+    match coproc.use:
+        case Use.RUN:
+            counters.run_ps += elapsed_ps
+            if coproc.current is not None:
+                coproc.current.counters.run_ps += elapsed_ps
+        case Use.SWITCH:
+            counters.switch_ps += elapsed_ps
+        case Use.IDLE:
+            counters.idle_ps += elapsed_ps
+        case Use.FAILED:
+            counters.failed_ps += elapsed_ps
+    coproc.use = now_for
+
+
+# ---------------------------------------------------------------- leaving
+
+
+def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> None:
+    """Ask the platform to stop and save the running context: done, denied, or broken."""
+    left = coproc.platform.switch_from(current.vcoproc_id, board.now_ps)
+    interrupts.look(board, coproc)
+    who = str(current.vcoproc_id)
+    match left:
+        case Busy(retry_ps):
+            board.record(coproc, "switch_from", who, "busy", retry_ps)
+            _denied(board, coproc, current, answer, retry_ps)
+        case Left(cost_ps):
+            board.record(coproc, "switch_from", who, "left", cost_ps)
+            _close_turn(board, coproc, current)
+            coproc.answer = answer
+            _switching(board, coproc, Phase.LEAVING, cost_ps)
+        case Failed(why):
+            board.record(coproc, "switch_from", who, "failed", why)
+            _close_turn(board, coproc, current)
+            _reset(board, coproc, current, why)
+
+
+def _denied(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision, retry_ps: int) -> None:
+    """Wait as long as the driver says; whoever holds the coproc meanwhile will be charged for it."""
+    sharing, timeline, coproc_id = coproc.sharing, board.timeline, coproc.spec.coproc_id
+    current.counters.denials += 1
+    coproc.counters.denials += 1
+    if coproc.phase is not Phase.DENIED:
+        assert coproc.turn is not None
+        coproc.phase = Phase.DENIED
+        coproc.denied_since_ps = board.now_ps
+        coproc.turn = replace(coproc.turn, denied=True)
+        _arm_turn(board, coproc, None)
+        if isinstance(answer, Run):
+            coproc.sufferer = coproc.vcoprocs[answer.vcoproc]
+            coproc.sufferer.counters.suffered += 1
+        if sharing.switch_timeout_ps:
+            timeline.arm(("timeout", coproc_id), board.now_ps + sharing.switch_timeout_ps, Order.TIMER)
+    timeline.arm(("retry", coproc_id), board.now_ps + max(retry_ps, sharing.retry_floor_ps), Order.TIMER)
+
+
+def _denial_over(board: Board, coproc: Coproc, current: Vcoproc) -> int:
+    """Stop waiting for the driver; return how long it has denied."""
+    denied_ps = board.now_ps - coproc.denied_since_ps
+    current.counters.denied_ps += denied_ps
+    if coproc.sufferer is not None:
+        coproc.sufferer.counters.suffered_ps += denied_ps
+        coproc.sufferer = None
+    board.timeline.disarm(("retry", coproc.spec.coproc_id))
+    board.timeline.disarm(("timeout", coproc.spec.coproc_id))
+    return denied_ps
+
+
+def retry(board: Board, coproc: Coproc) -> None:
+    """The time that the driver asked for has passed: the next decision may try to leave again."""
+    coproc.retry_due = True
+    board.touch(coproc)
+
+
+def timed_out(board: Board, coproc: Coproc) -> None:
+    """The driver has denied for too long: take the coproc from the running vcoproc by force."""
+    current = coproc.current
+    assert current is not None
+    board.record(coproc, "timeout", str(current.vcoproc_id))
+    _close_turn(board, coproc, current)
+    _reset(board, coproc, current, "the switch timed out")
+
+
+def _close_turn(board: Board, coproc: Coproc, current: Vcoproc) -> None:
+    """End the running one's turn now, for good; it stays the owner until it has left."""
+    overrun_ps = _denial_over(board, coproc, current) if coproc.phase is Phase.DENIED else 0
+    if overrun_ps:
+        current.counters.overrun_ps += overrun_ps
+        if coproc.sharing.charge is not Charge.NONE:
+            current.owed_ps += overrun_ps
+    assert coproc.turn is not None
+    coproc.closed = _closed(board, coproc, coproc.turn, overrun_ps)
+    coproc.turn = None
+    coproc.retry_due = False
+    coproc.switch_since_ps = board.now_ps
+    _arm_turn(board, coproc, None)
+    use(board, coproc, Use.SWITCH)
+
+
+def _switching(board: Board, coproc: Coproc, phase: Phase, cost_ps: int) -> None:
+    """Be in `phase` of a switch for `cost_ps`, then go on with `step`."""
+    coproc.phase = phase
+    if cost_ps:
+        board.timeline.arm(("step", coproc.spec.coproc_id), board.now_ps + cost_ps, Order.TIMER)
+    else:
+        step(board, coproc)
+
+
+def step(board: Board, coproc: Coproc) -> None:
+    """The cost of a phase has elapsed: go on to the next."""
+    match coproc.phase:
+        case Phase.LEAVING:
+            _left(board, coproc)
+        case Phase.INVALIDATING:
+            _enter_next(board, coproc)
+        case Phase.ENTERING:
+            _entered(board, coproc)
+        case Phase.RESETTING:
+            _enter_next(board, coproc)
+
+
+def _left(board: Board, coproc: Coproc) -> None:
+    """Nobody owns the coproc from now on."""
+    current = coproc.current
+    assert current is not None
+    invalidate_ps = iommu.disable(board, coproc, current)
+    _let_go(board, coproc, current, _SLEEPING if current.state is _ASKED_TO_SLEEP else _WAITING)
+    _switching(board, coproc, Phase.INVALIDATING, invalidate_ps)
+
+
+def _let_go(board: Board, coproc: Coproc, current: Vcoproc, state: VcoprocState) -> None:
+    coproc.current = None
+    set_state(board, current, state)
+
+
+# ---------------------------------------------------------------- entering
+
+
+def _enter_next(board: Board, coproc: Coproc) -> None:
+    """Carry out what was decided when the switch began, unless its vcoproc has gone away meanwhile."""
+    answer, coproc.answer = coproc.answer, None
+    wanted = coproc.vcoprocs.get(answer.vcoproc) if isinstance(answer, Run) else None
+    if isinstance(answer, Run) and wanted is not None and wanted.state is _WAITING:
+        _enter(board, coproc, wanted, answer)
+        return
+    if isinstance(answer, Idle):
+        _arm_turn(board, coproc, answer.until_ps)
+    else:
+        coproc.noted = True
+    _settle(board, coproc, Use.IDLE, None)
+
+
+def _enter(board: Board, coproc: Coproc, vcoproc: Vcoproc, granted: Run) -> None:
+    """Give the coproc to `vcoproc`: its memory, then its context."""
+    coproc.current = vcoproc
+    coproc.answer = granted
+    _arm_turn(board, coproc, None)
+    use(board, coproc, Use.SWITCH)
+    refused = iommu.enable(board, coproc, vcoproc)
+    if refused is not None:
+        _reset(board, coproc, vcoproc, refused)
+        return
+    match coproc.platform.switch_to(vcoproc.vcoproc_id, board.now_ps):
+        case Entered(cost_ps):
+            board.record(coproc, "switch_to", str(vcoproc.vcoproc_id), "entered", cost_ps)
+            _switching(board, coproc, Phase.ENTERING, cost_ps)
+        case Failed(why):
+            board.record(coproc, "switch_to", str(vcoproc.vcoproc_id), "failed", why)
+            _reset(board, coproc, vcoproc, why)
+
+
+def _entered(board: Board, coproc: Coproc) -> None:
+    """The context is loaded: its turn begins."""
+    vcoproc, granted = coproc.current, coproc.answer
+    assert vcoproc is not None
+    assert isinstance(granted, Run)
+    coproc.answer = None
+    vcoproc.counters.switches += 1
+    coproc.counters.switches += 1
+    _settle(board, coproc, Use.RUN, vcoproc)
+    set_state(board, vcoproc, _RUNNING)
+    _begin_turn(board, coproc, vcoproc, granted)
+    apply(board, coproc, coproc.platform.start(vcoproc.vcoproc_id, board.now_ps))
+    interrupts.look(board, coproc)
+    if vcoproc.sleep_noted:
+        # The scheduler was told when it happened.
+        vcoproc.sleep_noted = False
+        set_state(board, vcoproc, _ASKED_TO_SLEEP)
+        board.touch(coproc)
+
+
+def _settle(board: Board, coproc: Coproc, now_for: Use, entered: Vcoproc | None) -> None:
+    """End a switch: book its time, charge whoever pays, tell the scheduler what ran."""
+    use(board, coproc, now_for)
+    coproc.phase = Phase.SETTLED
+    cost_ps = board.now_ps - coproc.switch_since_ps
+    if entered is not None and coproc.sharing.payer is Payer.ENTERING:
+        entered.counters.switch_ps += cost_ps
+        coproc.entry_cost_ps = cost_ps
+    closed, coproc.closed = coproc.closed, None
+    if closed is not None:
+        if coproc.sharing.payer is Payer.LEAVING:
+            leaver = coproc.vcoprocs.get(closed.vcoproc)
+            if leaver is not None:
+                leaver.counters.switch_ps += cost_ps
+            closed = replace(closed, switch_ps=closed.switch_ps + cost_ps)
+        coproc.scheduler.ran(closed)
+    if coproc.noted:
+        coproc.noted = False
+        board.touch(coproc)
+
+
+# ---------------------------------------------------------------- the reset ladder
+
+
+def _reset(board: Board, coproc: Coproc, vcoproc: Vcoproc, why: str) -> None:
+    """Free the hardware of `vcoproc` by force: its job is lost. If even that fails, so has the coproc."""
+    use(board, coproc, Use.FAILED)
+    vcoproc.counters.resets += 1
+    coproc.counters.resets += 1
+    board.record(coproc, "reset", str(vcoproc.vcoproc_id), why)
+    coproc.phase = Phase.RESETTING
+    coproc.answer = None
+    match coproc.platform.reset(vcoproc.vcoproc_id, board.now_ps):
+        case Done(cost_ps, effects):
+            invalidate_ps = iommu.disable(board, coproc, vcoproc)
+            if vcoproc.state is not _ASKED_TO_SLEEP and not vcoproc.sleep_noted:
+                coproc.scheduler.sleep(vcoproc.vcoproc_id, board.now_ps)
+            vcoproc.sleep_noted = False
+            _let_go(board, coproc, vcoproc, _SLEEPING)
+            apply(board, coproc, effects)
+            interrupts.look(board, coproc)
+            coproc.noted = True
+            _switching(board, coproc, Phase.RESETTING, cost_ps + invalidate_ps)
+        case Failed(again):
+            _fail(board, coproc, vcoproc, f"{why}; reset: {again}")
+
+
+def _fail(board: Board, coproc: Coproc, vcoproc: Vcoproc, why: str) -> None:
+    """Give the coproc up: its vcoprocs are parked, every other coproc goes on."""
+    board.record(coproc, "failed", why)
+    iommu.disable(board, coproc, vcoproc)
+    if coproc.closed is not None:
+        coproc.scheduler.ran(coproc.closed)
+        coproc.closed = None
+    coproc.current = None
+    coproc.failure = why
+    coproc.phase = Phase.FAILED
+    coproc.noted = False
+    for kind in ("turn", "retry", "timeout", "step", "hardware", "lines"):
+        board.timeline.disarm((kind, coproc.spec.coproc_id))
+    for parked in coproc.vcoprocs.values():
+        if parked.state not in {_SLEEPING, VcoprocState.UNKNOWN}:
+            if parked.state is not _ASKED_TO_SLEEP and not parked.sleep_noted:
+                coproc.scheduler.sleep(parked.vcoproc_id, board.now_ps)
+            parked.sleep_noted = False
+            set_state(board, parked, _SLEEPING)

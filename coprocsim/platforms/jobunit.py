@@ -1,0 +1,274 @@
+"""What drivers of a job unit have in common: its context, and the registers of a context that is away.
+
+A subclass says which nodes it claims, how many contexts there are and what a switch costs.
+"""
+
+from typing import ClassVar
+
+import msgspec
+
+from coprocsim import jobunit as reg
+from coprocsim.model import After, CoprocSpec, Effect, Json, RaiseIrq, Region, Sleep, VcoprocId, Wake
+from coprocsim.platforms.base import (
+    Answer,
+    Busy,
+    Done,
+    Enter,
+    Entered,
+    Failed,
+    Leave,
+    Left,
+    Platform,
+    Refused,
+    RegisterPort,
+    Reset,
+)
+from coprocsim.units import PS_PER_S, PS_PER_US
+
+_PLACE_REGISTERS = tuple(range(0, reg.PLACE_STATE, 4))
+_POLL_PS = 50 * PS_PER_US
+_SAVED = (*reg.STAGED, reg.IRQ_STATUS, reg.IRQ_ENABLE, reg.DONE_COUNT, reg.ERROR)
+
+
+class Context(msgspec.Struct):
+    """One vcoproc's saved registers: by offset, then the jobs in their places, oldest first, with their state."""
+
+    registers: dict[int, int] = msgspec.field(default_factory=dict)
+    places: list[tuple[list[int], int]] = msgspec.field(default_factory=list)
+
+    def read_word(self, offset: int, identity: int) -> int:
+        """Answer as the unit would."""
+        match offset:
+            case reg.ID:
+                return identity
+            case reg.VERSION:
+                return 1
+            case reg.CONTROL:
+                return reg.CONTROL_ENABLE
+            case reg.STATUS:
+                busy = reg.STATUS_BUSY if self.places else 0
+                return busy | (reg.STATUS_FULL if len(self.places) == reg.PLACES else 0) | reg.STATUS_STOPPED
+            case _ if offset >= reg.PLACE_0:
+                return self._read_place(*divmod(offset - reg.PLACE_0, reg.PLACE_BYTES))
+        return self.registers.get(offset, 0)
+
+    def _read_place(self, place: int, offset: int) -> int:
+        if place >= len(self.places):
+            return reg.PLACE_EMPTY
+        registers, state = self.places[place]
+        return state if offset == reg.PLACE_STATE else registers[offset // 4]
+
+    def write_word(self, offset: int, value: int) -> None:
+        """Take a write as the unit would while it is stopped; the places and CONTROL's enable are the driver's."""
+        registers = self.registers
+        match offset:
+            case reg.DOORBELL:
+                if len(self.places) < reg.PLACES:
+                    self.places.append(([registers.get(staged, 0) for staged in reg.STAGED], reg.PLACE_NEW))
+            case reg.IRQ_CLEAR:
+                registers[reg.IRQ_STATUS] = registers.get(reg.IRQ_STATUS, 0) & ~value
+            case reg.CONTROL if value & reg.CONTROL_RESET:
+                registers.clear()
+                self.places.clear()
+            case reg.CONTROL if value & reg.CONTROL_ABORT and self.places:
+                self._abort_oldest()
+            case _ if offset in _SAVED:
+                registers[offset] = value
+
+    def _abort_oldest(self) -> None:
+        """Give up what can be cut; an uncuttable rest runs, and ends the job, when the context is back."""
+        job, state = self.places[0]
+        if state == reg.PLACE_BEGUN and any(job[2:4]):
+            job[0:2] = job[2:4]
+            return
+        del self.places[0]
+        self.registers[reg.DONE_COUNT] = self.registers.get(reg.DONE_COUNT, 0) + 1
+        self.registers[reg.IRQ_STATUS] = self.registers.get(reg.IRQ_STATUS, 0) | reg.IRQ_DONE
+
+    @property
+    def asserted(self) -> bool:
+        """Whether the interrupt line would be high if the context were loaded."""
+        return bool(self.registers.get(reg.IRQ_STATUS, 0) & self.registers.get(reg.IRQ_ENABLE, 0))
+
+
+class _Saved(msgspec.Struct):
+    version: int
+    identity: int
+    loaded: VcoprocId | None
+    live: bool
+    contexts: list[tuple[VcoprocId, Context]]
+
+
+class JobUnitPlatform(Platform):
+    """Stops the unit, reads its registers out, writes another context's in, starts it."""
+
+    contexts_max: ClassVar[int | None] = None
+    """How many contexts the driver has room for; None is as many as there are vcoprocs."""
+    leave_cost_ps: ClassVar[int]
+    enter_cost_ps: ClassVar[int]
+    reset_cost_ps: ClassVar[int] = 100 * PS_PER_US
+
+    def __init__(self, coproc: CoprocSpec, port: RegisterPort) -> None:
+        super().__init__(coproc, port)
+        region = coproc.region_of(reg.BLOCK_BYTES)
+        assert region is not None, "`unfit` lets no such node pass"
+        self._region = region.name
+        self._identity = 0
+        self._contexts: dict[VcoprocId, Context] = {}
+        # The vcoproc that has the unit, and whether its registers are already (and still) in it.
+        self._loaded: VcoprocId | None = None
+        self._live = False
+
+    @classmethod
+    def unfit(cls, coproc: CoprocSpec) -> str | None:
+        if coproc.region_of(reg.BLOCK_BYTES) is None:
+            return f"no range of `reg` holds the {reg.BLOCK_BYTES} bytes of a job unit's registers"
+        return None
+
+    def probe(self, now_ps: int) -> None:
+        self._identity = self._read(reg.ID)
+        self._write(reg.CONTROL, reg.CONTROL_RESET)
+
+    def _read(self, offset: int) -> int:
+        return self.port.read(self._region, offset, 4)
+
+    def _write(self, offset: int, value: int) -> None:
+        self.port.write(self._region, offset, 4, value)
+
+    # ------------------------------------------------------------ domains
+
+    def domain_create(self, vcoproc: VcoprocId) -> Refused | None:
+        if self.contexts_max is not None and len(self._contexts) >= self.contexts_max:
+            return Refused(f"all {self.contexts_max} contexts of `{self.coproc.coproc_id}` are taken")
+        self._contexts[vcoproc] = Context()
+        return None
+
+    def domain_destroy(self, vcoproc: VcoprocId) -> None:
+        del self._contexts[vcoproc]
+
+    # ------------------------------------------------------------ the switch
+
+    @property
+    def switch_cost_max_ps(self) -> int:
+        return self.leave_cost_ps + self.enter_cost_ps
+
+    def switch_from(self, vcoproc: VcoprocId, now_ps: int) -> Leave:
+        self._write(reg.CONTROL, 0)
+        if not self._read(reg.STATUS) & reg.STATUS_STOPPED:
+            return Busy(self._uncuttable_ps())
+        self._contexts[vcoproc] = self._saved_context()
+        self._clear()
+        return Left(self.leave_cost_ps)
+
+    def _uncuttable_ps(self) -> int:
+        """Return when the job's uncuttable part is over: the driver can read that, and promises it."""
+        low = self._read(reg.PLACE_0 + reg.PLACE_UNCUTTABLE_LO)
+        high = self._read(reg.PLACE_0 + reg.PLACE_UNCUTTABLE_HI)
+        return -(-(high << 32 | low) * PS_PER_S // self.coproc.clock_hz)
+
+    def _saved_context(self) -> Context:
+        context = Context({offset: self._read(offset) for offset in _SAVED})
+        for place in range(reg.PLACES):
+            base = reg.PLACE_0 + place * reg.PLACE_BYTES
+            state = self._read(base + reg.PLACE_STATE)
+            if state != reg.PLACE_EMPTY:
+                context.places.append(([self._read(base + offset) for offset in _PLACE_REGISTERS], state))
+        return context
+
+    def _clear(self) -> None:
+        """Leave nothing of a context in the unit, its interrupt included."""
+        self._write(reg.CONTROL, reg.CONTROL_RESET)
+        self._loaded = None
+        self._live = False
+
+    def switch_to(self, vcoproc: VcoprocId, now_ps: int) -> Enter:
+        self._loaded = vcoproc
+        return Entered(self.enter_cost_ps)
+
+    def start(self, vcoproc: VcoprocId, now_ps: int) -> tuple[Effect, ...]:
+        # Written at the end of the switch, the context has what the domain wrote meanwhile.
+        context = self._contexts[vcoproc]
+        for place, (registers, state) in enumerate(context.places):
+            base = reg.PLACE_0 + place * reg.PLACE_BYTES
+            for offset, value in zip(_PLACE_REGISTERS, registers, strict=True):
+                self._write(base + offset, value)
+            self._write(base + reg.PLACE_STATE, state)
+        for offset, value in context.registers.items():
+            self._write(offset, value)
+        self._live = True
+        self._write(reg.CONTROL, reg.CONTROL_ENABLE)
+        if not context.places:
+            return (Sleep(vcoproc),)
+        return self._poll()
+
+    def resume(self, vcoproc: VcoprocId, now_ps: int) -> None:
+        self._write(reg.CONTROL, reg.CONTROL_ENABLE)
+
+    def reset(self, vcoproc: VcoprocId, now_ps: int) -> Reset:
+        lost = self._saved_context() if self._live else self._contexts[vcoproc]
+        self._clear()
+        if self._read(reg.STATUS) & reg.STATUS_BUSY:
+            return Failed("the job unit does not obey a reset")
+        kept = {offset: lost.registers.get(offset, 0) for offset in (reg.DONE_COUNT, reg.IRQ_ENABLE, reg.IRQ_STATUS)}
+        kept[reg.IRQ_STATUS] |= reg.IRQ_ERROR
+        kept[reg.ERROR] = reg.ERROR_RESET
+        self._contexts[vcoproc] = Context(kept)
+        return Done(self.reset_cost_ps, tuple(RaiseIrq(vcoproc, line.name) for line in self.coproc.lines[:1]))
+
+    # ------------------------------------------------------------ traps and interrupts
+
+    def read(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> Answer | Refused:
+        if region != self._region or offset >= reg.BLOCK_BYTES:
+            return Answer(0)
+        if self._live and self._loaded == vcoproc:
+            return Answer(self.port.read(region, offset, size))
+        context = self._contexts[vcoproc]
+        return Answer(reg.read_sized(lambda at: context.read_word(at, self._identity), offset, size))
+
+    def write(self, vcoproc: VcoprocId, region: str, offset: int, size: int, value: int) -> Answer | Refused:
+        if region != self._region or offset >= reg.BLOCK_BYTES:
+            return Answer()
+        if self._live and self._loaded == vcoproc:
+            self.port.write(region, offset, size, value)
+            return Answer(effects=(Wake(vcoproc),) if offset <= reg.DOORBELL < offset + size else ())
+        context = self._contexts[vcoproc]
+        asserted, busy = context.asserted, bool(context.places)
+        reg.write_sized(lambda at: context.read_word(at, self._identity), context.write_word, offset, size, value)
+        effects: list[Effect] = []
+        if context.asserted and not asserted:
+            effects += (RaiseIrq(vcoproc, line.name) for line in self.coproc.lines[:1])
+        if bool(context.places) != busy:
+            effects.append(Sleep(vcoproc) if busy else Wake(vcoproc))
+        return Answer(effects=tuple(effects))
+
+    def interrupt(self, vcoproc: VcoprocId, line: str, now_ps: int) -> tuple[Effect, ...]:
+        raised = RaiseIrq(vcoproc, line)
+        return (raised, Sleep(vcoproc)) if self._out_of_work(vcoproc) else (raised,)
+
+    def _out_of_work(self, vcoproc: VcoprocId) -> bool:
+        return self._live and self._loaded == vcoproc and not self._read(reg.STATUS) & reg.STATUS_BUSY
+
+    def _poll(self) -> tuple[Effect, ...]:
+        """Without an interrupt line, look from time to time whether the work is done."""
+        return () if self.coproc.lines else (After(_POLL_PS, "poll"),)
+
+    def timer(self, tag: str, now_ps: int) -> tuple[Effect, ...]:
+        if self._loaded is None:
+            return ()
+        return (Sleep(self._loaded),) if self._out_of_work(self._loaded) else self._poll()
+
+    def direct_ranges(self) -> tuple[Region, ...]:
+        return self.coproc.regions
+
+    # ------------------------------------------------------------ state
+
+    def save(self) -> Json:
+        saved: Json = msgspec.to_builtins(
+            _Saved(1, self._identity, self._loaded, self._live, list(self._contexts.items())), str_keys=True
+        )
+        return saved
+
+    def restore(self, saved: Json) -> None:
+        state = msgspec.convert(saved, _Saved, str_keys=True)
+        self._identity, self._loaded, self._live = state.identity, state.loaded, state.live
+        self._contexts = dict(state.contexts)
