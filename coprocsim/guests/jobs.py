@@ -4,7 +4,6 @@ When jobs are released is the business of the workload kinds, one file each.
 """
 
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -33,7 +32,11 @@ class Job(msgspec.Struct):
 
 
 class _State(msgspec.Struct):
-    """All that the driver remembers; `done_count` is the unit's as last read, `drawn` the states of the streams."""
+    """All that the driver remembers.
+
+    `done_count` is the unit's as last read, `drawn` the states of the streams, `inherited` how many of the unit's jobs
+    are those of the driver before.
+    """
 
     version: int = 1
     started: bool = False
@@ -42,8 +45,9 @@ class _State(msgspec.Struct):
     release_ps: int | None = None
     handler_ps: int | None = None
     done_count: int = 0
-    waiting: deque[Job] = msgspec.field(default_factory=deque)
-    submitted: deque[Job] = msgspec.field(default_factory=deque)
+    inherited: int = 0
+    waiting: list[Job] = msgspec.field(default_factory=list)
+    submitted: list[Job] = msgspec.field(default_factory=list)
     drawn: dict[str, int] = msgspec.field(default_factory=dict)
 
 
@@ -138,9 +142,7 @@ class JobGuest(Guest):
     def _act(self, now_ps: int, port: GuestPort, effects: list[GuestEffect]) -> None:
         state = self._state
         if not state.started:
-            state.started = True
-            port.write(self._region, reg.IRQ_ENABLE, 4, reg.IRQ_DONE | reg.IRQ_ERROR)
-            state.done_count = port.read(self._region, reg.DONE_COUNT, 4)
+            self._start(port)
         if state.handler_ps is not None and state.handler_ps <= now_ps:
             state.handler_ps = None
             self._handle(now_ps, port, effects)
@@ -150,6 +152,15 @@ class JobGuest(Guest):
         if self._abandons:
             self._give_up(now_ps, port, effects)
         self._submit(now_ps, port, effects)
+
+    def _start(self, port: GuestPort) -> None:
+        """Take the unit over, with what another driver may have left in it."""
+        state = self._state
+        state.started = True
+        port.write(self._region, reg.IRQ_ENABLE, 4, reg.IRQ_DONE | reg.IRQ_ERROR)
+        state.done_count = port.read(self._region, reg.DONE_COUNT, 4)
+        status = port.read(self._region, reg.STATUS, 4)
+        state.inherited = reg.PLACES if status & reg.STATUS_FULL else int(bool(status & reg.STATUS_BUSY))
 
     def _handle(self, now_ps: int, port: GuestPort, effects: list[GuestEffect]) -> None:
         """Read why the unit interrupted, acknowledge it, and note which jobs are over."""
@@ -161,13 +172,17 @@ class JobGuest(Guest):
         if status & reg.IRQ_ERROR:
             error = port.read(self._region, reg.ERROR, 4)
         done_count = port.read(self._region, reg.DONE_COUNT, 4)
-        for _ in range(min(done_count - state.done_count & 0xFFFF_FFFF, len(state.submitted))):
-            job = state.submitted.popleft()
+        ended = done_count - state.done_count & 0xFFFF_FFFF
+        inherited = min(ended, state.inherited)
+        state.inherited -= inherited
+        for _ in range(min(ended - inherited, len(state.submitted))):
+            job = state.submitted.pop(0)
             effects.append(JobEnded(job.release_ps, job.deadline_ps, job.given_up, error == reg.ERROR_DMA))
         state.done_count = done_count
         if error == reg.ERROR_RESET:
             effects += (JobEnded(job.release_ps, job.deadline_ps, error=True) for job in state.submitted)
             state.submitted.clear()
+            state.inherited = 0
 
     def _release(self, release_ps: int, effects: list[GuestEffect]) -> None:
         state = self._state
@@ -185,7 +200,7 @@ class JobGuest(Guest):
         return Job(release_ps, deadline_ps, cycles, uncuttable)
 
     def _room(self) -> bool:
-        return len(self._state.submitted) < reg.PLACES
+        return self._state.inherited + len(self._state.submitted) < reg.PLACES
 
     def _give_up(self, now_ps: int, port: GuestPort, effects: list[GuestEffect]) -> None:
         """Abort the job in the unit that has missed its deadline, forget those in the queue."""
@@ -198,14 +213,14 @@ class JobGuest(Guest):
                 port.write(self._region, reg.CONTROL, 4, control | reg.CONTROL_ABORT)
             return
         while (due_ps := self._next_deadline_ps()) is not None and due_ps <= now_ps:
-            job = state.waiting.popleft()
+            job = state.waiting.pop(0)
             effects.append(JobEnded(job.release_ps, job.deadline_ps, abandoned=True))
 
     def _submit(self, now_ps: int, port: GuestPort, effects: list[GuestEffect]) -> None:
         """Put jobs into the unit while it has room."""
         state = self._state
         while state.waiting and self._room():
-            job = state.waiting.popleft()
+            job = state.waiting.pop(0)
             state.submitted.append(job)
             port.write(self._region, reg.WORK_LO, 8, job.work_cycles)
             port.write(self._region, reg.UNCUTTABLE_LO, 8, job.uncuttable_cycles)

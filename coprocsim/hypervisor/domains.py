@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from coprocsim.errors import CfgError, CoprocsimError, NodePlace, SourceError, Span
+from coprocsim.errors import CfgError, NodePlace, SourceError, Span
 from coprocsim.guests import guest_of
 from coprocsim.guests.base import GuestSite
 from coprocsim.hypervisor import interrupts, iommu, switching
@@ -99,7 +99,7 @@ def create(board: Board, plan: DomainPlan, *, paused: bool = False) -> Domain:
     try:
         for vcoproc_plan in plan.vcoprocs:
             _attach(board, domain, vcoproc_plan, undo)
-    except CoprocsimError:
+    except BaseException:
         for step in reversed(undo):
             step()
         del board.trace[rows:]
@@ -224,6 +224,13 @@ def give_work(board: Board, vcoproc: Vcoproc, workload: tuple[Setting, ...]) -> 
         vcoproc.workload_since_ps = since_ps
         raise
     vcoproc.workload = workload
+    interrupts.attend(board, vcoproc)
+
+
+def take_work(board: Board, vcoproc: Vcoproc) -> None:
+    """Let a vcoproc's guest do nothing more."""
+    vcoproc.guest = None
+    vcoproc.workload = ()
     interrupts.attend(board, vcoproc)
 
 

@@ -13,6 +13,7 @@ from coprocsim.model import CoprocSpec, Region, Setting, Sharing, TraceRow, Vcop
 from coprocsim.parameters import Value
 from coprocsim.platforms.base import Platform, RegisterPort
 from coprocsim.schedulers.base import Decision, Ran, Scheduler, Turn
+from coprocsim.snapshot import CoprocCounters, DomainSettingRow, VcoprocCounters
 
 
 class Phase(StrEnum):
@@ -39,47 +40,6 @@ class Use(StrEnum):
     SWITCH = "switch"
     IDLE = "idle"
     FAILED = "failed"
-
-
-@dataclass(slots=True)
-class VcoprocCounters:
-    """What a vcoproc has had and done; times in ps, all growing from 0 at its creation."""
-
-    run_ps: int = 0
-    wait_ps: int = 0
-    switch_ps: int = 0
-    overrun_ps: int = 0
-    denied_ps: int = 0
-    suffered_ps: int = 0
-    switches: int = 0
-    denials: int = 0
-    suffered: int = 0
-    resets: int = 0
-    irqs: int = 0
-    traps: int = 0
-    faults: int = 0
-    jobs: int = 0
-    ended: int = 0
-    missed: int = 0
-    abandoned: int = 0
-    dropped: int = 0
-    failed: int = 0
-    latency_ps: int = 0
-    latency_ps_max: int = 0
-
-
-@dataclass(slots=True)
-class CoprocCounters:
-    """What a coproc's time went into, in ps, up to its `use_since_ps`, and how often things happened."""
-
-    run_ps: int = 0
-    switch_ps: int = 0
-    idle_ps: int = 0
-    failed_ps: int = 0
-    switches: int = 0
-    denials: int = 0
-    resets: int = 0
-    spurious: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -163,6 +123,17 @@ class Domain:
     vcoprocs: list[Vcoproc] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A decision: what the scheduler was asked and answered, for whoever steps through them."""
+
+    at_ps: int
+    coproc: Coproc
+    turn: Turn | None
+    denied: bool
+    answer: Decision
+
+
 @dataclass(slots=True)
 class Board:
     """All of one machine. `trace` takes what happens; whoever runs the machine empties it."""
@@ -179,7 +150,11 @@ class Board:
     next_domain_id: int = 1
     dying: dict[int, Domain] = field(default_factory=dict)
     touched: dict[str, Coproc] = field(default_factory=dict)
+    domain_settings: list[DomainSettingRow] = field(default_factory=list)
+    """What the device tree gives to the vcoprocs of domains that are yet to come."""
     trace: list[TraceRow] = field(default_factory=list)
+    decisions: list[Asked] | None = None
+    """The decisions made, if somebody wants to know them."""
 
     @property
     def now_ps(self) -> int:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from coprocsim.engine import Phase as Order
 from coprocsim.hypervisor import interrupts, iommu
-from coprocsim.hypervisor.state import Board, Coproc, Phase, Use, Vcoproc
+from coprocsim.hypervisor.state import Asked, Board, Coproc, Phase, Use, Vcoproc
 from coprocsim.model import After, Charge, Effect, Payer, RaiseIrq, Sleep, VcoprocState, Wake, Yield
 from coprocsim.platforms.base import Busy, Done, Entered, Failed, Left
 from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Turn
@@ -97,6 +97,8 @@ def decide(board: Board, coproc: Coproc) -> None:
     if not coproc.phase.decides:
         return
     answer = coproc.scheduler.pick(board.now_ps, coproc.turn)
+    if board.decisions is not None:
+        board.decisions.append(Asked(board.now_ps, coproc, coproc.turn, coproc.phase is Phase.DENIED, answer))
     wanted = coproc.vcoprocs[answer.vcoproc] if isinstance(answer, Run) else None
     current = coproc.current
     if current is None:

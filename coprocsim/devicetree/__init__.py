@@ -1,0 +1,35 @@
+"""The device tree that a machine is booted from: bytes to nodes, nodes to what is shared.
+
+`loads` is the way in. The `fdt` package is used in `blob` only, and imported when the first tree is read.
+"""
+
+from dataclasses import dataclass
+
+from coprocsim.devicetree import blob as _blob
+from coprocsim.devicetree import machine as _machine
+from coprocsim.devicetree import older as _older
+from coprocsim.devicetree.sharing import SHARING
+from coprocsim.devicetree.source import compile_source
+from coprocsim.devicetree.tree import Node, Tree
+from coprocsim.model import MachineSpec, VcoprocNode
+
+__all__ = ["SHARING", "Node", "System", "Tree", "compile_source", "load_domain_nodes", "loads"]
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A device tree and what it shares."""
+
+    tree: Tree
+    machine: MachineSpec
+
+
+def loads(blob: bytes) -> System:
+    """Return the system that a device tree blob describes; DeviceTreeError, and nothing else, if it is not right."""
+    tree = _blob.parse(blob)
+    return System(tree, _machine.read(tree))
+
+
+def load_domain_nodes(blob: bytes) -> tuple[VcoprocNode, ...]:
+    """Return the vcoprocs of a domain's partial device tree; DeviceTreeError if it is not right."""
+    return _older.domain_nodes(_blob.parse(blob))

@@ -1,0 +1,129 @@
+"""A whole machine from its tree: what it shares, which vcoprocs dom0 has, what Xen's boot arguments say."""
+
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
+
+from coprocsim.devicetree import binding, older
+from coprocsim.devicetree.tree import Tree, shortened
+from coprocsim.errors import DeviceTreeError, NodePlace, did_you_mean
+from coprocsim.model import CoprocSpec, MachineSpec, Setting
+
+_BOOTARGS = "xen,xen-bootargs"
+_DOM0 = "dom0_coprocs"
+_ALGORITHM = "vcoproc_sched"
+_COMMAS_MAX = 8
+
+
+def read(tree: Tree) -> MachineSpec:
+    """Return what the tree shares; DeviceTreeError for the first thing in it that is wrong."""
+    report = binding.Report()
+    shared = chain(binding.chosen_devices(tree), older.marked_devices(tree))
+    found = list(islice(shared, binding.COPROCS_MAX + 1))
+    binding.check_distinct(tree, found)
+    aliases: dict[str, list[str]] = {}
+    for name, path in tree.aliases.items():
+        aliases.setdefault(path, []).append(name)
+    coprocs = tuple(binding.coproc(tree, each, tuple(aliases.get(each.node.path, ())), report) for each in found)
+    binding.warn_of_shared_interrupts(tree, found, report)
+    _warn_of_nothing(tree, coprocs, report)
+    return MachineSpec(
+        model=_model(tree),
+        coprocs=coprocs,
+        dom0_coprocs=_dom0_coprocs(tree, coprocs),
+        default_algorithm=_boot_arguments(tree).get(_ALGORITHM),
+        aliases=tree.aliases,
+        notes=tuple(report.notes),
+        warnings=tuple(report.warnings),
+    )
+
+
+def _model(tree: Tree) -> str:
+    """Return what the machine calls itself; a tree that does not say so properly is none the worse for it."""
+    for name in ("model", "compatible"):
+        try:
+            stated = tree.root.strings(name)
+        except DeviceTreeError:
+            continue
+        if stated and stated[0]:
+            return shortened(stated[0])
+    return ""
+
+
+def _warn_of_nothing(tree: Tree, coprocs: tuple[CoprocSpec, ...], report: binding.Report) -> None:
+    chosen = tree.find("/chosen")
+    for node in tree.nodes():
+        if node.parent is not chosen and binding.is_binding(node):
+            report.warnings.append(f"`{shortened(node.path)}` shares nothing: only a child of `/chosen` does")
+    if not coprocs:
+        report.warnings.append(
+            f'this tree shares no coproc: a child of `/chosen` with `compatible = "{binding.COMPATIBLE}"` does'
+        )
+
+
+# ---------------------------------------------------------------- boot arguments and dom0
+
+
+def _boot_arguments(tree: Tree) -> Mapping[str, Setting]:
+    """Return the arguments that are ours; of one given twice the last holds, as in Xen."""
+    chosen = tree.find("/chosen")
+    if chosen is None or _BOOTARGS not in chosen.properties:
+        return {}
+    found = {}
+    for argument in " ".join(chosen.strings(_BOOTARGS)).split():
+        name, _, value = argument.partition("=")
+        if name in {_DOM0, _ALGORITHM}:
+            if not value:
+                raise chosen.refused(_BOOTARGS, f"`{name}` says nothing", f"write `{name}=…`, or leave it out")
+            found[name] = Setting(name, value, chosen.place(_BOOTARGS))
+    return found
+
+
+def _dom0_coprocs(tree: Tree, coprocs: tuple[CoprocSpec, ...]) -> tuple[Setting, ...]:
+    """Return one setting for each vcoproc of dom0; those of its nodes repeat those of its arguments."""
+    found: dict[str, Setting] = {}
+    argument = _boot_arguments(tree).get(_DOM0)
+    for setting, spec in _listed(tree, coprocs, argument) if argument else ():
+        if spec.coproc_id in found:
+            raise _refused(setting, f"`{_DOM0}` names `{spec.coproc_id}` twice", "name each coproc once")
+        found[spec.coproc_id] = setting
+    for node in older.vcoproc_nodes(tree):
+        setting = Setting(older.VCOPROC, node.string(older.VCOPROC), node.place(older.VCOPROC))
+        named = _named(tree, coprocs, setting.value)
+        if named is None:
+            raise _unknown(setting, coprocs)
+        found.setdefault(named.coproc_id, setting)
+    return tuple(found.values())
+
+
+def _listed(tree: Tree, coprocs: tuple[CoprocSpec, ...], argument: Setting) -> Iterator[tuple[Setting, CoprocSpec]]:
+    """Yield the coprocs of a comma-separated list, in which the names of nodes may hold commas too."""
+    name = ""
+    for part in argument.value.split(","):
+        name = f"{name},{part}" if name else part
+        named = _named(tree, coprocs, name)
+        if named is not None:
+            yield Setting(_DOM0, name, argument.place), named
+            name = ""
+        elif name.count(",") > _COMMAS_MAX:
+            break
+    if name:
+        raise _unknown(Setting(_DOM0, name, argument.place), coprocs)
+
+
+def _named(tree: Tree, coprocs: tuple[CoprocSpec, ...], name: str) -> CoprocSpec | None:
+    """Return the coproc of that identifier, path or alias."""
+    path = tree.aliases.get(name, name)
+    by_id = (spec for spec in coprocs if spec.coproc_id == name)
+    return next(by_id, next((spec for spec in coprocs if spec.path == path), None))
+
+
+def _unknown(setting: Setting, coprocs: tuple[CoprocSpec, ...]) -> DeviceTreeError:
+    # A misspelt name swallows what follows it in a list; its first part is the one that is wrong.
+    name = shortened(setting.value if setting.name != _DOM0 else setting.value.split(",")[0])
+    hint = did_you_mean(name, [spec.coproc_id for spec in coprocs], "this tree shares")
+    return _refused(setting, f"no shared coproc `{name}` for dom0", hint)
+
+
+def _refused(setting: Setting, what: str, hint: str) -> DeviceTreeError:
+    assert isinstance(setting.place, NodePlace)
+    return DeviceTreeError(what, setting.place, hint=hint)

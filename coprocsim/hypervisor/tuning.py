@@ -1,0 +1,135 @@
+"""Changing how a coproc is shared while it runs: its sharing, its algorithm's parameters, the algorithm itself.
+
+The running vcoproc is not torn down and no waiting one is lost; the change is in the trace at its instant.
+"""
+
+from collections.abc import Mapping
+
+from coprocsim.hypervisor.state import Board, Coproc, Vcoproc
+from coprocsim.model import Charge, Payer, Sharing, VcoprocState
+from coprocsim.parameters import Kind, Parameter, Value
+from coprocsim.schedulers.base import Scheduler
+from coprocsim.units import PS_PER_S
+
+_HOUR_PS = 3600 * PS_PER_S
+_DEFAULT = Sharing()
+
+SHARING: dict[str, Parameter] = {
+    parameter.name: parameter
+    for parameter in (
+        Parameter(
+            "charge",
+            Kind.CHOICE,
+            _DEFAULT.charge.value,
+            "what a vcoproc owes for overrunning its turn while it denies",
+            choices=tuple(Charge),
+        ),
+        Parameter(
+            "charge-factor",
+            Kind.NUMBER,
+            _DEFAULT.charge_factor,
+            "averaging pays back one of so many parts with each turn",
+            1,
+            60,
+        ),
+        Parameter(
+            "switch-cost-payer", Kind.CHOICE, _DEFAULT.payer.value, "who is charged for a switch", choices=tuple(Payer)
+        ),
+        Parameter(
+            "switch-timeout",
+            Kind.TIME,
+            _DEFAULT.switch_timeout_ps,
+            "how long a switch may be denied before a reset; 0 is for ever",
+            0,
+            _HOUR_PS,
+            bare_unit="us",
+        ),
+        Parameter(
+            "retry-floor",
+            Kind.TIME,
+            _DEFAULT.retry_floor_ps,
+            "the least time between two attempts to leave",
+            0,
+            _HOUR_PS,
+            bare_unit="us",
+        ),
+    )
+}
+
+
+def sharing_values(sharing: Sharing) -> dict[str, Value]:
+    """Return the settings of a coproc's sharing, by the names in `SHARING`."""
+    return {
+        "charge": sharing.charge.value,
+        "charge-factor": sharing.charge_factor,
+        "switch-cost-payer": sharing.payer.value,
+        "switch-timeout": sharing.switch_timeout_ps,
+        "retry-floor": sharing.retry_floor_ps,
+    }
+
+
+def set_sharing(board: Board, coproc: Coproc, values: Mapping[str, Value]) -> None:
+    """Change a coproc's sharing; a denial that is under way keeps the timeout that it began with."""
+    named = {**sharing_values(coproc.sharing), **values}
+    coproc.sharing = Sharing(
+        int(named["switch-timeout"]),
+        int(named["retry-floor"]),
+        Charge(str(named["charge"])),
+        int(named["charge-factor"]),
+        Payer(str(named["switch-cost-payer"])),
+    )
+    _record(board, coproc, "-", values)
+
+
+def set_parameters(board: Board, coproc: Coproc, values: Mapping[str, Value]) -> None:
+    """Change parameters of a coproc's algorithm; the running turn keeps the end that it has."""
+    coproc.settings.update(values)
+    coproc.scheduler.reconfigure(coproc.settings)
+    _record(board, coproc, "-", values)
+    board.touch(coproc)
+
+
+def set_vcoproc_parameters(board: Board, vcoproc: Vcoproc, values: Mapping[str, Value]) -> None:
+    """Change a vcoproc's parameters of its coproc's algorithm."""
+    vcoproc.settings.update(values)
+    vcoproc.coproc.scheduler.add(vcoproc.vcoproc_id, vcoproc.settings, board.now_ps)
+    _record(board, vcoproc.coproc, str(vcoproc.vcoproc_id), values)
+    board.touch(vcoproc.coproc)
+
+
+def set_algorithm(
+    board: Board,
+    coproc: Coproc,
+    algorithm: type[Scheduler],
+    settings: dict[str, Value],
+    vcoproc_settings: dict[str, Value],
+) -> None:
+    """Let another algorithm share the coproc; each vcoproc gets `vcoproc_settings`.
+
+    It learns of the running one first, then of the waiting ones, the longest waiting first. The running turn goes on
+    to its end.
+    """
+    now_ps = board.now_ps
+    if coproc.closed is not None:
+        # A turn that ended under the old algorithm is the old one's to book.
+        coproc.scheduler.ran(coproc.closed)
+        coproc.closed = None
+    coproc.scheduler.deinit()
+    coproc.scheduler = algorithm(settings)
+    coproc.settings = settings
+    ready = []
+    for vcoproc in coproc.vcoprocs.values():
+        vcoproc.settings = dict(vcoproc_settings)
+        coproc.scheduler.add(vcoproc.vcoproc_id, vcoproc.settings, now_ps)
+        if vcoproc.state in {VcoprocState.RUNNING, VcoprocState.WAITING} and not vcoproc.sleep_noted:
+            ready.append(vcoproc)
+    ready.sort(key=lambda vcoproc: (vcoproc is not coproc.current, vcoproc.waiting_since_ps, vcoproc.vcoproc_id))
+    for vcoproc in ready:
+        coproc.scheduler.wake(vcoproc.vcoproc_id, now_ps)
+    board.record(coproc, "algorithm", algorithm.name)
+    board.touch(coproc)
+
+
+def _record(board: Board, coproc: Coproc, who: str, values: Mapping[str, Value]) -> None:
+    for name, value in values.items():
+        board.record(coproc, "setting", who, name, value)

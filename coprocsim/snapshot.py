@@ -1,0 +1,302 @@
+"""A machine at rest, as rows: what is stored between two commands. Data only.
+
+Each class is a table; its fields are the columns, a field of another class is spread over columns of its own. The
+hypervisor turns itself into rows and back, the store turns rows into SQLite and back, and what a dom0 administrator
+sees is read from them without any plugin being loaded.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(slots=True)
+class CoprocCounters:
+    """What a coproc's time went into, in ps, up to its `use_since_ps`, and how often things happened."""
+
+    run_ps: int = 0
+    switch_ps: int = 0
+    idle_ps: int = 0
+    failed_ps: int = 0
+    switches: int = 0
+    denials: int = 0
+    resets: int = 0
+    spurious: int = 0
+
+
+@dataclass(slots=True)
+class VcoprocCounters:
+    """What a vcoproc has had and done since it was created, times in ps.
+
+    `denied_ps` is how long it denied, `overrun_ps` the part that counts as run past its turn; `suffered` and
+    `suffered_ps` are what it waited because another one denied. A job ends well (`ended`), is given up at its deadline
+    (`abandoned`), is lost with an error (`failed`) or finds no room (`dropped`). `latency_ps` adds up over `ended`.
+    """
+
+    run_ps: int = 0
+    wait_ps: int = 0
+    switch_ps: int = 0
+    overrun_ps: int = 0
+    denied_ps: int = 0
+    suffered_ps: int = 0
+    switches: int = 0
+    denials: int = 0
+    suffered: int = 0
+    resets: int = 0
+    irqs: int = 0
+    traps: int = 0
+    faults: int = 0
+    jobs: int = 0
+    ended: int = 0
+    missed: int = 0
+    abandoned: int = 0
+    dropped: int = 0
+    failed: int = 0
+    latency_ps: int = 0
+    latency_ps_max: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRow:
+    """The one machine of a file; `armed` counts the events ever armed, `tree` is the blob it was booted from."""
+
+    seed: int
+    now_ps: int
+    armed: int
+    next_domain_id: int
+    model: str
+    booted_from: str
+    tree: bytes
+    trace_limit_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRow:
+    """An alias of the device tree."""
+
+    alias: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoprocRow:
+    """A shared coproc. `state` is online, switching or failed; `use` is what its time goes into since `use_since_ps`.
+
+    `current` is the vcoproc that owns it, as `d1v0`; `switching` is JSON, how far a context switch is.
+    """
+
+    coproc_id: str
+    path: str
+    compatible: str
+    aliases: str
+    platform: str
+    hardware: str
+    algorithm: str
+    clock_hz: int
+    clock_source: str
+    switch_timeout_ps: int
+    retry_floor_ps: int
+    charge: str
+    charge_factor: int
+    payer: str
+    state: str
+    failure: str | None
+    current: str | None
+    use: str
+    use_since_ps: int
+    switching: str
+    counters: CoprocCounters
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRow:
+    """A range of a coproc, at its physical address."""
+
+    coproc_id: str
+    name: str
+    base: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineRow:
+    """An interrupt line of a coproc."""
+
+    coproc_id: str
+    name: str
+    label: str
+    intid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """An entry of a coproc's `iommus`; `attached` is the vcoproc whose domain it translates for, as `d1v0`."""
+
+    coproc_id: str
+    number: int
+    iommu: str
+    cells: str
+    attached: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CoprocSettingRow:
+    """A parameter of a coproc's algorithm; times in ps."""
+
+    coproc_id: str
+    name: str
+    value: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class DomainSettingRow:
+    """A parameter that the device tree gives to a domain's vcoproc, whenever that domain is created."""
+
+    coproc_id: str
+    domain: str
+    name: str
+    value: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRow:
+    """A domain; 0 is Domain-0."""
+
+    domain_id: int
+    name: str
+    uuid: str | None
+    memory_mib: int
+    maxmem_mib: int
+    vcpus: int
+    paused: bool
+    dying: bool
+    aborts: int
+
+
+@dataclass(frozen=True, slots=True)
+class BankRow:
+    """A bank of a domain's memory."""
+
+    domain_id: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRow:
+    """A key of a domain's config that is read only to be shown."""
+
+    domain_id: int
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class VcoprocRow:
+    """A vcoproc; it is named `d<domain_id>v<number>`. `held_lines` are interrupts that pend while it is paused."""
+
+    domain_id: int
+    number: int
+    coproc_id: str
+    state: str
+    waiting_since_ps: int
+    owed_ps: int
+    sleep_noted: bool
+    wake_held: bool
+    workload_since_ps: int
+    held_lines: str
+    counters: VcoprocCounters
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRow:
+    """Where a domain sees a range of its vcoproc."""
+
+    domain_id: int
+    number: int
+    region: str
+    base: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class VcoprocSettingRow:
+    """A vcoproc's parameter of its coproc's algorithm; times in ps."""
+
+    domain_id: int
+    number: int
+    name: str
+    value: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadRow:
+    """An option of a vcoproc's workload."""
+
+    domain_id: int
+    number: int
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """What is due when; `armed` orders the events of one instant and phase."""
+
+    kind: str
+    owner: str
+    tag: str
+    at_ps: int
+    phase: int
+    armed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRow:
+    """What a `hardware`, `platform` or `scheduler` of a coproc, or a `guest` of a vcoproc remembers, as JSON."""
+
+    kind: str
+    owner: str
+    state: str
+
+
+Row: TypeAlias = (
+    AliasRow
+    | CoprocRow
+    | RegionRow
+    | LineRow
+    | StreamRow
+    | CoprocSettingRow
+    | DomainSettingRow
+    | DomainRow
+    | BankRow
+    | ConfigRow
+    | VcoprocRow
+    | WindowRow
+    | VcoprocSettingRow
+    | WorkloadRow
+    | EventRow
+    | PluginRow
+)
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """All rows of a machine."""
+
+    machine: MachineRow
+    aliases: list[AliasRow] = field(default_factory=list)
+    coprocs: list[CoprocRow] = field(default_factory=list)
+    regions: list[RegionRow] = field(default_factory=list)
+    lines: list[LineRow] = field(default_factory=list)
+    streams: list[StreamRow] = field(default_factory=list)
+    coproc_settings: list[CoprocSettingRow] = field(default_factory=list)
+    domain_settings: list[DomainSettingRow] = field(default_factory=list)
+    domains: list[DomainRow] = field(default_factory=list)
+    banks: list[BankRow] = field(default_factory=list)
+    config: list[ConfigRow] = field(default_factory=list)
+    vcoprocs: list[VcoprocRow] = field(default_factory=list)
+    windows: list[WindowRow] = field(default_factory=list)
+    vcoproc_settings: list[VcoprocSettingRow] = field(default_factory=list)
+    workloads: list[WorkloadRow] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    plugins: list[PluginRow] = field(default_factory=list)

@@ -1,0 +1,168 @@
+"""Opening a machine's file: who may, when, and what can be wrong with it.
+
+One command is one transaction. Whoever changes a machine holds its lock from before it reads to the commit, so that
+two commands queue up; who only looks sees the last commit and waits for nobody. A killed command leaves no trace.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypeVar, cast
+
+from coprocsim.errors import StateError
+from coprocsim.model import TraceRow
+from coprocsim.snapshot import MachineRow, Snapshot
+from coprocsim.store import trace
+from coprocsim.store.tables import (
+    APPLICATION_ID,
+    MACHINE,
+    TABLES,
+    VERSION,
+    Table,
+    columns_of,
+    create_statements,
+    row_of,
+    values_of,
+)
+
+# How long to sleep between two tries for the lock; short sleeps let Ctrl-C through.
+_LOCK_POLL_S = 0.05
+R = TypeVar("R")
+
+
+class MachineFile:
+    """An open machine, inside a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._sql = connection
+        self.path = path
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a machine in the file."""
+        return self._sql.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] > 0 and bool(self.rows(MachineRow))
+
+    def rows(self, of: type[R]) -> list[R]:
+        """Return all rows of a class, in the order in which they were written."""
+        table = next(table for table in (MACHINE, *TABLES.values()) if table.rows is of)
+        columns = ", ".join(name for name, _ in columns_of(table))
+        found = self._sql.execute(f"SELECT {columns} FROM {table.name} ORDER BY rowid")
+        return [cast("R", row_of(of, iter(values))) for values in found]
+
+    def load(self) -> Snapshot:
+        """Return the whole machine."""
+        snapshot = Snapshot(self.rows(MachineRow)[0])
+        for attribute, table in TABLES.items():
+            setattr(snapshot, attribute, self.rows(table.rows))
+        return snapshot
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Let the file hold `snapshot` instead of what it held; the trace stays."""
+        if not self._sql.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            for statement in create_statements():
+                self._sql.execute(statement)
+        for table in (*reversed(TABLES.values()), MACHINE):
+            self._sql.execute(f"DELETE FROM {table.name}")
+        self._insert(MACHINE, [snapshot.machine])
+        for attribute, table in TABLES.items():
+            self._insert(table, getattr(snapshot, attribute))
+
+    def _insert(self, table: Table, rows: Iterable[object]) -> None:
+        places = ", ".join("?" for _ in columns_of(table))
+        self._sql.executemany(f"INSERT INTO {table.name} VALUES ({places})", (tuple(values_of(row)) for row in rows))
+
+    def append_trace(self, rows: list[TraceRow], limit_bytes: int) -> None:
+        """Add rows to the trace; the oldest go when it is larger than `limit_bytes`."""
+        trace.append(self._sql, rows, limit_bytes)
+
+    def trace(self, from_ps: int, to_ps: int) -> Iterator[TraceRow]:
+        """Yield the trace between two instants, both included."""
+        return trace.between(self._sql, from_ps, to_ps)
+
+    def clear(self) -> None:
+        """End the machine: nothing of it stays, the trace neither."""
+        for name in (*(table.name for table in reversed(TABLES.values())), MACHINE.name, "trace_chunk"):
+            self._sql.execute(f"DELETE FROM {name}")
+
+    def dump(self) -> str:
+        """Return everything in the file as SQL, for comparing two machines."""
+        return "\n".join(self._sql.iterdump())
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[MachineFile]:
+    """Open a machine's file to change it, making an empty one if there is none.
+
+    Waits until no other command is changing it. Commits at the end, or leaves all as it was if there is an exception.
+    Raises StateError for a file that is damaged, of another version or none of ours.
+    """
+    with _connected(path) as connection:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                time.sleep(_LOCK_POLL_S)
+        _check(connection, path)
+        try:
+            yield MachineFile(connection, path)
+        except BaseException:
+            connection.rollback()
+            raise
+        connection.commit()
+
+
+@contextmanager
+def read(path: Path) -> Iterator[MachineFile]:
+    """Open a machine's file to look at it, as the last command left it.
+
+    Raises StateError if there is no machine in it, and as `opened` does.
+    """
+    if not path.exists():
+        raise no_machine()
+    with _connected(path) as connection:
+        connection.execute("BEGIN")
+        _check(connection, path)
+        file = MachineFile(connection, path)
+        if not file.is_up:
+            raise no_machine()
+        yield file
+
+
+def no_machine() -> StateError:
+    """Return the error for a command that needs a machine when there is none."""
+    return StateError("no machine is up", hint="start one with `coprocsim boot SYSTEM.dtb`")
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+            if path.stat().st_size == 0:
+                connection.execute("PRAGMA auto_vacuum = FULL")
+            # Readers see the last commit while a long run writes.
+            connection.execute("PRAGMA journal_mode = WAL")
+            yield connection
+    except sqlite3.DatabaseError as error:
+        raise StateError(
+            f"cannot use the machine's file `{path}`: {error}",
+            hint="nothing was changed; move the file away to start anew, or put a good copy back",
+        ) from error
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise StateError unless the file is empty or one of ours."""
+    if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        return
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise StateError(f"`{path}` is an SQLite file, but not a machine of coprocsim", hint="name another --machine")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != VERSION:
+        raise StateError(
+            f"`{path}` has version {version} of the machine file, this coprocsim reads version {VERSION}",
+            hint="use the coprocsim that wrote it, or move the file away and boot anew",
+        )

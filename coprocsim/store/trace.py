@@ -1,0 +1,61 @@
+"""The trace in its file: chunks of rows, packed and squeezed, bounded in size.
+
+A chunk is full at `CHUNK_ROWS`; the last one is filled up by the next command, so that the file does not depend on how
+a run was cut into commands.
+"""
+
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from typing import cast
+
+import msgspec
+
+from coprocsim.model import TraceRow
+
+CHUNK_ROWS = 4096
+_ROWS = msgspec.msgpack.Decoder(list[tuple[int | str, ...]])
+
+
+def append(sql: sqlite3.Connection, rows: list[TraceRow], limit_bytes: int) -> None:
+    """Add `rows`, which are no older than those that are there; drop the oldest chunks beyond `limit_bytes`."""
+    if not rows:
+        return
+    number, last = sql.execute("SELECT number, rows FROM trace_chunk ORDER BY number DESC LIMIT 1").fetchone() or (
+        0,
+        CHUNK_ROWS,
+    )
+    if last < CHUNK_ROWS:
+        data = sql.execute("SELECT data FROM trace_chunk WHERE number = ?", (number,)).fetchone()[0]
+        rows = [*_unpack(data), *rows]
+    else:
+        number += 1
+    for start in range(0, len(rows), CHUNK_ROWS):
+        chunk = rows[start : start + CHUNK_ROWS]
+        packed = zlib.compress(msgspec.msgpack.encode(chunk), level=1)
+        values = (number, chunk[0][0], chunk[-1][0], len(chunk), packed)
+        sql.execute("INSERT OR REPLACE INTO trace_chunk VALUES (?, ?, ?, ?, ?)", values)
+        number += 1
+    _bound(sql, limit_bytes)
+
+
+def _bound(sql: sqlite3.Connection, limit_bytes: int) -> None:
+    size_bytes = sql.execute("SELECT sum(length(data)) FROM trace_chunk").fetchone()[0]
+    for number, chunk_bytes in sql.execute("SELECT number, length(data) FROM trace_chunk ORDER BY number").fetchall():
+        if size_bytes <= limit_bytes:
+            return
+        sql.execute("DELETE FROM trace_chunk WHERE number = ?", (number,))
+        size_bytes -= chunk_bytes
+
+
+def between(sql: sqlite3.Connection, from_ps: int, to_ps: int) -> Iterator[TraceRow]:
+    """Yield the rows between two instants, both included, in order."""
+    query = "SELECT data FROM trace_chunk WHERE last_ps >= ? AND first_ps <= ? ORDER BY number"
+    for (data,) in sql.execute(query, (from_ps, to_ps)):
+        for row in _unpack(data):
+            if from_ps <= row[0] <= to_ps:
+                yield row
+
+
+def _unpack(data: bytes) -> list[TraceRow]:
+    return cast("list[TraceRow]", _ROWS.decode(zlib.decompress(data)))

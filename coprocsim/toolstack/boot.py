@@ -1,0 +1,213 @@
+"""`boot`: from a device tree to a machine that is up, or an error at its place in the tree."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from coprocsim import devicetree
+from coprocsim.engine import Timeline
+from coprocsim.errors import CoprocsimError, DeviceTreeError, LookupFailed, NodePlace, StateError, did_you_mean
+from coprocsim.hardware import MODELS
+from coprocsim.hypervisor import domains, rest
+from coprocsim.hypervisor.machine import Hypervisor, Parts, build_coproc
+from coprocsim.hypervisor.state import Board, Coproc
+from coprocsim.model import DOMAIN_0, DOMAIN_0_NAME, CoprocSpec, MachineSpec, TreeSetting
+from coprocsim.parameters import BadValue, Parameter, Scope, Value, of_scope
+from coprocsim.platforms.base import Platform
+from coprocsim.schedulers import DEFAULT_ALGORITHM
+from coprocsim.schedulers.base import Scheduler
+from coprocsim.snapshot import DomainSettingRow, MachineRow, Snapshot
+from coprocsim.store import opened
+from coprocsim.toolstack.parts import algorithm_named, platform_for, platform_named
+from coprocsim.toolstack.session import coproc_named
+from coprocsim.units import show_duration
+
+DEFAULT_SEED = 1
+SEED_MAX = 2**63 - 1
+DEFAULT_TRACE_LIMIT_BYTES = 256 * 2**20
+_DOMAIN_0_MEMORY_MIB = 1024
+# An Arm physical address has at most 52 bits.
+_ADDRESS_STOP = 2**52
+_FDT_MAGIC = b"\xd0\x0d\xfe\xed"
+
+
+@dataclass(frozen=True, slots=True)
+class BootOptions:
+    """What the command line adds to the device tree; `platforms` by coproc identifier."""
+
+    platforms: Mapping[str, str]
+    seed: int = DEFAULT_SEED
+    trace_limit_bytes: int = DEFAULT_TRACE_LIMIT_BYTES
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """What `boot` tells: the machine as rows, and what its user should know or be warned of."""
+
+    snapshot: Snapshot
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
+    """Boot the machine at `machine_path` from a .dtb, or a .dts through dtc.
+
+    Raises DeviceTreeError for what is wrong with the tree and StateError if the machine is up already.
+    """
+    blob = _blob(tree_path)
+    spec = devicetree.loads(blob).machine
+    board, warnings = power_on(spec, options)
+    machine = MachineRow(options.seed, 0, 0, 1, spec.model, tree_path, blob, options.trace_limit_bytes)
+    machine_path.parent.mkdir(parents=True, exist_ok=True)
+    with opened(machine_path) as file:
+        if file.is_up and not options.force:
+            raise StateError(
+                "a machine is up already",
+                hint="`coprocsim shutdown` ends it, `boot --force` replaces it, `--machine NAME` boots one beside it",
+            )
+        if file.is_up:
+            file.clear()
+        snapshot = rest.to_rows(board, machine)
+        file.save(snapshot)
+        file.append_trace(board.trace, options.trace_limit_bytes)
+    return Booted(snapshot, spec.notes, (*spec.warnings, *warnings))
+
+
+def _blob(tree_path: str) -> bytes:
+    try:
+        blob = Path(tree_path).read_bytes()
+    except OSError as error:
+        raise CoprocsimError(f"cannot read `{tree_path}`: {error.strerror}", hint="name a .dtb or .dts file") from error
+    if not blob.startswith(_FDT_MAGIC) and Path(tree_path).suffix in {".dts", ".dtsi"}:
+        return devicetree.compile_source(tree_path)
+    return blob
+
+
+def power_on(spec: MachineSpec, options: BootOptions) -> tuple[Board, tuple[str, ...]]:
+    """Return the machine that a device tree describes, at instant 0 with Domain-0 in it, and warnings."""
+    board = Board(options.seed, Timeline())
+    board.aliases = dict(spec.aliases)
+    for coproc_id in options.platforms:
+        if coproc_id not in {coproc.coproc_id for coproc in spec.coprocs}:
+            known = [coproc.coproc_id for coproc in spec.coprocs]
+            raise LookupFailed(
+                f"`--platform`: no shared coproc `{coproc_id}`", hint=did_you_mean(coproc_id, known, "the tree shares")
+            )
+    warnings = []
+    for coproc_spec in spec.coprocs:
+        coproc = _bring_up(board, spec, coproc_spec, options)
+        if not coproc_spec.streams:
+            warnings.append(f"`{coproc_spec.coproc_id}`: no `iommus`, so nothing contains its DMA")
+        coproc.platform.probe(board.now_ps)
+    _create_domain_0(board, spec)
+    Hypervisor(board).settle()
+    return board, tuple(warnings)
+
+
+def _bring_up(board: Board, machine: MachineSpec, spec: CoprocSpec, options: BootOptions) -> Coproc:
+    for region in spec.regions:
+        if region.base + region.size_bytes > _ADDRESS_STOP:
+            what = f"range `{region.name}` ends at {region.base + region.size_bytes:#x}"
+            raise DeviceTreeError(what, NodePlace(spec.path, "reg"), hint="a physical address has at most 52 bits")
+    platform = _platform(spec, options)
+    scheduler = _algorithm(machine, spec)
+    settings = {**scheduler.defaults(Scope.COPROC), **_settings(scheduler, Scope.COPROC, spec.settings)}
+    parts = Parts(MODELS[platform.hardware], platform, scheduler)
+    coproc = build_coproc(board, spec, parts, settings, spec.sharing)
+    too_short = shorter_than_switch(coproc, scheduler, settings)
+    if too_short is not None:
+        place = next((setting.place for setting in spec.settings), spec.place)
+        raise DeviceTreeError(too_short, place, hint="no useful time would be left; make the turn longer")
+    for domain, domain_settings in spec.domain_settings.items():
+        for name, value in _settings(scheduler, Scope.VCOPROC, domain_settings).items():
+            board.domain_settings.append(DomainSettingRow(spec.coproc_id, domain, name, value))
+    return coproc
+
+
+def _platform(spec: CoprocSpec, options: BootOptions) -> type[Platform]:
+    chosen = options.platforms.get(spec.coproc_id)
+    platform = platform_for(spec.compatible) if chosen is None else platform_named(chosen)
+    if platform is None:
+        strings = ", ".join(f"`{string}`" for string in spec.compatible) or "nothing"
+        raise DeviceTreeError(
+            f"no platform drives `{spec.coproc_id}`",
+            NodePlace(spec.path, "compatible"),
+            why=f"the node is compatible with {strings}",
+            hint=f"`boot --platform {spec.coproc_id}=generic` emulates any node",
+        )
+    unfit = platform.unfit(spec)
+    if unfit is not None:
+        raise DeviceTreeError(f"platform `{platform.name}` cannot drive this node: {unfit}", NodePlace(spec.path))
+    return platform
+
+
+def _algorithm(machine: MachineSpec, spec: CoprocSpec) -> type[Scheduler]:
+    place = NodePlace(spec.place.node, "coproc-sched")
+    name = spec.algorithm
+    if name is None and machine.default_algorithm is not None:
+        name = machine.default_algorithm.value
+        if isinstance(machine.default_algorithm.place, NodePlace):
+            place = machine.default_algorithm.place
+    try:
+        return algorithm_named(name or DEFAULT_ALGORITHM)
+    except LookupFailed as error:
+        raise DeviceTreeError(error.what, place, hint=error.hint) from error
+
+
+def _settings(scheduler: type[Scheduler], scope: Scope, given: tuple[TreeSetting, ...]) -> dict[str, Value]:
+    """Return the values of `coproc-sched-…` properties, checked against the algorithm's statement."""
+    known: dict[str, Parameter] = {
+        parameter.property_name(): parameter for parameter in of_scope(scheduler.parameters, scope).values()
+    }
+    values: dict[str, Value] = {}
+    for setting in given:
+        parameter = known.get(setting.name)
+        if parameter is None:
+            names = [f"coproc-sched-{name}" for name in known]
+            raise DeviceTreeError(
+                f"`{scheduler.name}` has no parameter `coproc-sched-{setting.name}` here",
+                setting.place,
+                hint=did_you_mean(f"coproc-sched-{setting.name}", names, "it has"),
+            )
+        try:
+            values[parameter.name] = parameter.from_tree(setting.data)
+        except BadValue as error:
+            raise DeviceTreeError(str(error), setting.place, hint=error.hint) from error
+    return values
+
+
+def shorter_than_switch(coproc: Coproc, scheduler: type[Scheduler], settings: Mapping[str, Value]) -> str | None:
+    """Return what is wrong if a turn under `settings` is no longer than a context switch, else None."""
+    length_ps = scheduler.least_length_ps(settings)
+    cost_ps = coproc.platform.switch_cost_max_ps
+    if coproc.spec.streams:
+        cost_ps += coproc.platform.iommu_invalidate_ps
+    if length_ps is None or length_ps > cost_ps:
+        return None
+    return (
+        f"a turn of {show_duration(length_ps)} on `{coproc.spec.coproc_id}` is no longer than a context switch, "
+        f"which takes up to {show_duration(cost_ps)}"
+    )
+
+
+def _create_domain_0(board: Board, machine: MachineSpec) -> None:
+    """Create Domain-0 with the vcoprocs that the tree gives to it."""
+    plans = []
+    for request in machine.dom0_coprocs:
+        coproc = coproc_named(board, request.value)
+        settings = vcoproc_settings(board, coproc, DOMAIN_0_NAME, {})
+        plans.append(domains.VcoprocPlan(coproc.spec.coproc_id, coproc.spec.regions, settings, place=request.place))
+    memory_mib = _DOMAIN_0_MEMORY_MIB
+    plan = domains.DomainPlan(DOMAIN_0_NAME, memory_mib, memory_mib, 1, tuple(plans), domain_id=DOMAIN_0)
+    domains.create(board, plan)
+
+
+def vcoproc_settings(board: Board, coproc: Coproc, domain: str, given: Mapping[str, Value]) -> dict[str, Value]:
+    """Return a vcoproc's parameters: the defaults, then the device tree's for that domain, then `given`."""
+    tree = {
+        row.name: row.value
+        for row in board.domain_settings
+        if row.coproc_id == coproc.spec.coproc_id and row.domain == domain
+    }
+    return {**coproc.scheduler.defaults(Scope.VCOPROC), **tree, **given}

@@ -1,0 +1,283 @@
+"""`domain …`: from a config to a domain with all its vcoprocs, or to an error at its place and nothing else."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+from coprocsim.errors import (
+    CfgError,
+    CoprocsimError,
+    DeviceTreeError,
+    LookupFailed,
+    NodePlace,
+    Span,
+    StateError,
+    did_you_mean,
+)
+from coprocsim.guests.options import arrivals_of_file
+from coprocsim.hypervisor import domains
+from coprocsim.hypervisor.state import Board, Coproc
+from coprocsim.model import (
+    DOMAIN_0,
+    CfgValue,
+    CoprocRequest,
+    DomainSpec,
+    Region,
+    Setting,
+    VcoprocNode,
+    WorkloadRequest,
+)
+from coprocsim.parameters import BadSetting, Scope
+from coprocsim.toolstack.boot import vcoproc_settings
+from coprocsim.toolstack.parts import check_settings
+from coprocsim.toolstack.session import coproc_named, domain_named, session
+from coprocsim.units import show_size
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What `domain create` tells."""
+
+    domain_id: int
+    name: str
+    coprocs: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What `domain destroy` tells: `dying` if a context has yet to leave its coproc, which takes time."""
+
+    domain_id: int
+    name: str
+    dying: bool
+
+
+def create(machine_path: Path, cfg_path: str, extra: Sequence[str], *, paused: bool, dry_run: bool) -> Created:
+    """Create the domain that a config describes, `extra` being `key=value` arguments that are added to it.
+
+    Raises CfgError at the place in the config; nothing is changed then, nor with `dry_run`.
+    """
+    from coprocsim import xlcfg  # noqa: PLC0415 - the parser takes longer to import than most commands to run
+
+    try:
+        data = Path(cfg_path).read_bytes()
+    except OSError as error:
+        raise CoprocsimError(f"cannot read `{cfg_path}`: {error.strerror}", hint="name a domain config") from error
+    spec = xlcfg.read_domain(data, cfg_path, extra)
+    with session(machine_path) as machine:
+        plan, warnings = plan_domain(machine.board, spec, Path(cfg_path).parent)
+        try:
+            domain = domains.create(machine.board, plan, paused=paused)
+        except BadSetting as error:
+            raise CfgError(str(error), error.setting.place, hint=error.hint) from error
+        machine.keep = not dry_run
+        coprocs = tuple(vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs)
+        return Created(domain.domain_id, domain.name, coprocs, (*spec.warnings, *warnings))
+
+
+def plan_domain(board: Board, spec: DomainSpec, base: Path) -> tuple[domains.DomainPlan, tuple[str, ...]]:
+    """Resolve and check all that a config names; `base` is the folder that its own file names start from."""
+    for domain in board.domains.values():
+        if domain.name == spec.name:
+            hint = f"`coprocsim domain destroy {spec.name}` ends it" if domain.domain_id != DOMAIN_0 else None
+            raise CfgError(f"the name `{spec.name}` is taken by domain {domain.domain_id}", spec.name_place, hint=hint)
+    warnings: list[str] = []
+    nodes = _partial_tree(spec, base, warnings)
+    plans: dict[str, domains.VcoprocPlan] = {}
+    for request in spec.coprocs:
+        plan = _plan_vcoproc(board, spec.name, request, nodes)
+        if plan.coproc_id in plans:
+            raise CfgError(f"`{plan.coproc_id}` is shared twice", request.place, hint="one vcoproc per coproc")
+        plans[plan.coproc_id] = plan
+    _check_windows(plans)
+    for workload in spec.workloads:
+        _add_workload(board, plans, workload, base)
+    warnings += _passed_through(board, spec, plans)
+    config = {name: _shown(value) for name, value in spec.shown.items()}
+    plan_of_domain = domains.DomainPlan(
+        spec.name, spec.memory_mib, spec.maxmem_mib, spec.vcpus, tuple(plans.values()), spec.uuid, config
+    )
+    return plan_of_domain, tuple(warnings)
+
+
+def _shown(value: CfgValue) -> str:
+    return value if isinstance(value, str) else "[" + ", ".join(_shown(each) for each in value) + "]"
+
+
+def _plan_vcoproc(
+    board: Board, domain: str, request: CoprocRequest, nodes: tuple[VcoprocNode, ...]
+) -> domains.VcoprocPlan:
+    try:
+        coproc = coproc_named(board, request.name)
+        given = check_settings(type(coproc.scheduler), Scope.VCOPROC, request.options)
+    except LookupFailed as error:
+        raise CfgError(error.what, request.place, hint=error.hint) from error
+    except BadSetting as error:
+        raise CfgError(str(error), error.setting.place, hint=error.hint) from error
+    settings = vcoproc_settings(board, coproc, domain, given)
+    windows = _windows(board, coproc, request, nodes)
+    return domains.VcoprocPlan(coproc.spec.coproc_id, windows, settings, place=request.place)
+
+
+# ---------------------------------------------------------------- guest addresses
+
+
+def _partial_tree(spec: DomainSpec, base: Path, warnings: list[str]) -> tuple[VcoprocNode, ...]:
+    """Return what the domain's partial device tree says of vcoprocs; one that cannot be read is a warning."""
+    if spec.device_tree is None:
+        return ()
+    path = base / spec.device_tree.value
+    try:
+        blob = path.read_bytes()
+    except OSError as error:
+        warnings.append(
+            f"cannot read `device_tree` `{spec.device_tree.value}` ({error.strerror}): "
+            "the vcoprocs are at the coprocs' physical addresses"
+        )
+        return ()
+    from coprocsim import devicetree  # noqa: PLC0415 - few configs name a tree
+
+    try:
+        return devicetree.load_domain_nodes(blob)
+    except DeviceTreeError as error:
+        where = f" at {error.place.node}" if isinstance(error.place, NodePlace) else ""
+        raise CfgError(
+            f"`{spec.device_tree.value}`: {error.what}{where}", _span(spec.device_tree), hint=error.hint
+        ) from error
+
+
+def _span(setting: Setting) -> Span | None:
+    return setting.place if isinstance(setting.place, Span) else None
+
+
+def _windows(
+    board: Board, coproc: Coproc, request: CoprocRequest, nodes: tuple[VcoprocNode, ...]
+) -> tuple[Region, ...]:
+    """Return where the domain sees each range: as its partial tree says, else where the range physically is."""
+    for node in nodes:
+        try:
+            named = coproc_named(board, node.coproc)
+        except LookupFailed:
+            continue
+        if named is not coproc:
+            continue
+        sizes = {region.name: region.size_bytes for region in coproc.spec.regions}
+        for window in node.windows:
+            if sizes.get(window.name) != window.size_bytes:
+                what = f"node `{node.path}` of the domain's device tree: range `{window.name}` is not one of"
+                hint = ", ".join(f"`{name}` ({show_size(size)})" for name, size in sizes.items())
+                raise CfgError(f"{what} `{coproc.spec.coproc_id}`'s", request.place, hint=f"its ranges are {hint}")
+        return node.windows
+    return coproc.spec.regions
+
+
+def _check_windows(plans: Mapping[str, domains.VcoprocPlan]) -> None:
+    """Refuse vcoprocs of one domain that lie upon each other."""
+    windows = sorted(
+        ((window, plan) for plan in plans.values() for window in plan.windows), key=lambda each: each[0].base
+    )
+    for (window, plan), (above, other) in pairwise(windows):
+        if window.base + window.size_bytes > above.base:
+            raise CfgError(
+                f"`{other.coproc_id}` is at {above.base:#x}, inside `{plan.coproc_id}`", _span_of(other), hint=None
+            )
+
+
+def _span_of(plan: domains.VcoprocPlan) -> Span | None:
+    return plan.place if isinstance(plan.place, Span) else None
+
+
+def _passed_through(board: Board, spec: DomainSpec, plans: Mapping[str, domains.VcoprocPlan]) -> list[str]:
+    """Return warnings for ranges and lines that are passed through and belong to a vcoproc, which wins."""
+    warnings = []
+    for plan in plans.values():
+        coproc = board.coprocs[plan.coproc_id].spec
+        for region in coproc.regions:
+            for passed, span in spec.iomem:
+                if passed.start < region.base + region.size_bytes and region.base < passed.stop:
+                    where = f"{span.path}:{span.line}"
+                    warnings.append(
+                        f"{where}: `iomem` {passed.start:#x} belongs to `{plan.coproc_id}`, which is shared: not mapped"
+                    )
+        for line in coproc.lines:
+            for intid, span in spec.irqs:
+                if intid == line.intid:
+                    where = f"{span.path}:{span.line}"
+                    warnings.append(
+                        f"{where}: `irqs` {intid} belongs to `{plan.coproc_id}`, which is shared: not routed"
+                    )
+    return warnings
+
+
+# ---------------------------------------------------------------- workloads
+
+
+def _add_workload(board: Board, plans: dict[str, domains.VcoprocPlan], workload: WorkloadRequest, base: Path) -> None:
+    """Give a workload to the vcoproc that it names."""
+    try:
+        coproc_id = coproc_named(board, workload.coproc).spec.coproc_id
+    except LookupFailed as error:
+        raise CfgError(error.what, workload.place, hint=error.hint) from error
+    plan = plans.get(coproc_id)
+    if plan is None:
+        hint = did_you_mean(workload.coproc, plans, "`coproc` names")
+        raise CfgError(f"a workload for `{coproc_id}`, which `coproc` does not share", workload.place, hint=hint)
+    if plan.workload:
+        raise CfgError(f"two workloads for `{coproc_id}`", workload.place, hint="a vcoproc's driver does one thing")
+    try:
+        plans[coproc_id] = replace(plan, workload=with_arrivals(workload.options, base))
+    except BadSetting as error:
+        raise CfgError(str(error), error.setting.place, hint=error.hint) from error
+
+
+def with_arrivals(options: tuple[Setting, ...], base: Path) -> tuple[Setting, ...]:
+    """Return workload options in which `file=` has become `at=` with what that file says; BadSetting if it cannot."""
+    return tuple(_arrivals(option, base) if option.name == "file" else option for option in options)
+
+
+def _arrivals(option: Setting, base: Path) -> Setting:
+    try:
+        with open(base / option.value, encoding="utf-8", newline="") as file:
+            return replace(option, name="at", value=arrivals_of_file(csv.reader(file)))
+    except OSError as error:
+        hint = f"the file is looked for in `{base}`"
+        raise BadSetting(option, f"cannot read `{option.value}`: {error.strerror}", hint) from error
+    except (ValueError, csv.Error) as error:
+        raise BadSetting(option, f"`{option.value}` is no list of arrivals", str(error)) from error
+
+
+# ---------------------------------------------------------------- the other verbs
+
+
+def destroy(machine_path: Path, name: str) -> Ended:
+    """Destroy a domain; Domain-0 is refused. One whose context will not leave its coproc goes on dying."""
+    with session(machine_path) as machine:
+        domain = domain_named(machine.board, name)
+        if domain.domain_id == DOMAIN_0:
+            raise StateError("Domain-0 ends with the machine", hint="`coprocsim shutdown`")
+        if domain.dying:
+            raise StateError(f"domain `{domain.name}` is dying already", hint="`coprocsim run 50ms` lets time pass")
+        domains.destroy(machine.board, domain)
+        machine.hypervisor.settle()
+        return Ended(domain.domain_id, domain.name, dying=domain.domain_id in machine.board.domains)
+
+
+def pause(machine_path: Path, name: str) -> None:
+    """Pause a domain; StateError if it is paused already."""
+    with session(machine_path) as machine:
+        domain = domain_named(machine.board, name)
+        if domain.paused:
+            raise StateError(f"domain `{domain.name}` is paused already")
+        domains.pause(machine.board, domain)
+
+
+def unpause(machine_path: Path, name: str) -> None:
+    """Let a paused domain go on; StateError if it is not paused."""
+    with session(machine_path) as machine:
+        domain = domain_named(machine.board, name)
+        if not domain.paused:
+            raise StateError(f"domain `{domain.name}` is not paused")
+        domains.unpause(machine.board, domain)

@@ -1,0 +1,62 @@
+"""From names to parts: platforms, hardware models and algorithms, and the parameters that an algorithm takes."""
+
+from collections.abc import Iterable
+
+from coprocsim.errors import LookupFailed, PluginError, did_you_mean
+from coprocsim.hardware import MODELS
+from coprocsim.hypervisor.machine import Parts
+from coprocsim.model import Setting
+from coprocsim.parameters import BadSetting, BadValue, Scope, Value, named, of_scope
+from coprocsim.platforms import PLATFORMS
+from coprocsim.platforms.base import Platform
+from coprocsim.schedulers import ALGORITHMS
+from coprocsim.schedulers.base import Scheduler
+from coprocsim.snapshot import CoprocRow
+
+
+def platform_named(name: str) -> type[Platform]:
+    """Return the platform of that name; LookupFailed with the nearest."""
+    if name not in PLATFORMS:
+        raise LookupFailed(f"no platform `{name}`", hint=did_you_mean(name, PLATFORMS, "there are"))
+    return PLATFORMS[name]
+
+
+def platform_for(compatible: Iterable[str]) -> type[Platform] | None:
+    """Return the platform that claims the first of these strings that any claims."""
+    for string in compatible:
+        for platform in PLATFORMS.values():
+            if string in platform.compatible:
+                return platform
+    return None
+
+
+def algorithm_named(name: str) -> type[Scheduler]:
+    """Return the algorithm of that name; LookupFailed with the nearest."""
+    if name not in ALGORITHMS:
+        raise LookupFailed(f"no scheduling algorithm `{name}`", hint=did_you_mean(name, ALGORITHMS, "there are"))
+    return ALGORITHMS[name]
+
+
+def parts_of(row: CoprocRow) -> Parts:
+    """Return the classes of a stored coproc; PluginError if one of them is not there any more."""
+    for name, known, what in (
+        (row.hardware, MODELS, "hardware model"),
+        (row.platform, PLATFORMS, "platform"),
+        (row.algorithm, ALGORITHMS, "scheduling algorithm"),
+    ):
+        if name not in known:
+            why = f"`{row.coproc_id}` of this machine was made with it"
+            raise PluginError(f"the {what} `{name}` is not installed", why=why, hint="install it again, or boot anew")
+    return Parts(MODELS[row.hardware], PLATFORMS[row.platform], ALGORITHMS[row.algorithm])
+
+
+def check_settings(scheduler: type[Scheduler], scope: Scope, settings: Iterable[Setting]) -> dict[str, Value]:
+    """Return the values that a user gave to parameters of an algorithm; BadSetting names the one that is wrong."""
+    known = of_scope(scheduler.parameters, scope)
+    values: dict[str, Value] = {}
+    for setting in settings:
+        try:
+            values[setting.name] = named(setting.name, known, f"`{scheduler.name}`").parse(setting.value)
+        except BadValue as error:
+            raise BadSetting(setting, str(error), error.hint) from error
+    return values

@@ -1,0 +1,93 @@
+"""A command's session with a machine: its file locked and loaded, and in the end saved or left as it was."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from coprocsim.errors import LookupFailed, did_you_mean
+from coprocsim.hypervisor import rest
+from coprocsim.hypervisor.machine import Hypervisor
+from coprocsim.hypervisor.state import Board, Coproc, Domain, Vcoproc
+from coprocsim.snapshot import MachineRow
+from coprocsim.store import MachineFile, no_machine, opened
+from coprocsim.toolstack.parts import parts_of
+
+# The trace goes to the file in pieces of this size, so that a long run needs no more memory than a short one.
+_TRACE_ROWS_MAX = 50_000
+
+
+class Session:
+    """A loaded machine. What is done to `board` is kept when the session ends without an exception."""
+
+    def __init__(self, file: MachineFile, machine: MachineRow, board: Board) -> None:
+        self._file = file
+        self.machine = machine
+        self.board = board
+        self.hypervisor = Hypervisor(board)
+        self.keep = True
+        """Whether the session's end saves the machine; False leaves it as it was."""
+
+    def run_until(self, until_ps: int) -> None:
+        """Let time pass; the trace does not pile up in memory."""
+        self.hypervisor.run_until(until_ps)
+        if len(self.board.trace) >= _TRACE_ROWS_MAX:
+            self._write_trace()
+
+    def _write_trace(self) -> None:
+        self._file.append_trace(self.board.trace, self.machine.trace_limit_bytes)
+        self.board.trace.clear()
+
+    def save(self) -> None:
+        """Let what was caused happen as far as it takes no time, and put all into the file."""
+        self.hypervisor.settle()
+        self._file.save(rest.to_rows(self.board, self.machine))
+        self._write_trace()
+
+
+@contextmanager
+def session(path: Path) -> Iterator[Session]:
+    """Open the machine in `path` to change it; StateError if there is none."""
+    if not path.exists():
+        raise no_machine()
+    with opened(path) as file:
+        if not file.is_up:
+            raise no_machine()
+        snapshot = file.load()
+        loaded = Session(file, snapshot.machine, rest.from_rows(snapshot, parts_of))
+        yield loaded
+        if loaded.keep:
+            loaded.save()
+
+
+def coproc_named(board: Board, name: str) -> Coproc:
+    """Return the coproc of that identifier, path or alias, in this order; LookupFailed with the nearest."""
+    if name in board.coprocs:
+        return board.coprocs[name]
+    path = board.aliases.get(name, name)
+    for coproc in board.coprocs.values():
+        if coproc.spec.path == path:
+            return coproc
+    known = [*board.coprocs, *(coproc.spec.path for coproc in board.coprocs.values() if name.startswith("/"))]
+    raise LookupFailed(f"no shared coproc `{name}`", hint=did_you_mean(name, known, "this machine shares"))
+
+
+def domain_named(board: Board, name: str) -> Domain:
+    """Return the domain of that name or id; LookupFailed with the nearest."""
+    for domain in board.domains.values():
+        if domain.name == name or str(domain.domain_id) == name:
+            return domain
+    names = [domain.name for domain in board.domains.values()]
+    raise LookupFailed(f"no domain `{name}`", hint=did_you_mean(name, names, "there are"))
+
+
+def vcoproc_named(board: Board, domain_name: str, coproc_name: str) -> Vcoproc:
+    """Return a domain's vcoproc of a coproc; LookupFailed if it has none."""
+    domain, coproc = domain_named(board, domain_name), coproc_named(board, coproc_name)
+    for vcoproc in domain.vcoprocs:
+        if vcoproc.coproc is coproc:
+            return vcoproc
+    names = [vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs]
+    raise LookupFailed(
+        f"domain `{domain.name}` has no vcoproc of `{coproc.spec.coproc_id}`",
+        hint=did_you_mean(coproc_name, names, "it shares"),
+    )

@@ -1,0 +1,255 @@
+"""The example systems: what their sources say, what is committed beside them, and what others read in them."""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from coprocsim.devicetree import compile_source, loads
+from coprocsim.errors import CoprocsimError, DeviceTreeError, Span
+from coprocsim.model import CoprocSpec, Line, Region, Stream
+from tests.devicetree_blobs import NodeDict, blob, gpu, machine
+from tests.test_devicetree_blob import mutated
+
+DTS = Path(__file__).parents[1] / "dts"
+SOURCES = sorted(DTS.glob("*.dts"))
+NAMES = [source.stem for source in SOURCES]
+
+
+def needs(present: object, what: str) -> None:
+    """Skip a test whose tool is missing; where all tools must be there, fail."""
+    if not present:
+        assert os.environ.get("CI") != "true", f"{what} is missing"
+        pytest.skip(f"{what} is not installed")
+
+
+@pytest.fixture
+def dtc() -> None:
+    needs(shutil.which("dtc"), "dtc (Debian package device-tree-compiler)")
+
+
+def example(name: str) -> bytes:
+    return (DTS / f"{name}.dtb").read_bytes()
+
+
+def coprocs(name: str) -> dict[str, CoprocSpec]:
+    return {spec.coproc_id: spec for spec in loads(example(name)).machine.coprocs}
+
+
+# ---------------------------------------------------------------- the examples
+
+
+def test_the_examples_are_there():
+    assert NAMES == ["automotive", "minimal", "system"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_committed_blob_is_what_dtc_makes_of_its_source(name: str, dtc: None):
+    assert compile_source(str(DTS / f"{name}.dts")) == example(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_raises_no_doubts(name: str):
+    found = loads(example(name)).machine
+    assert (found.notes, found.warnings) == ((), ())
+    assert {spec.algorithm for spec in found.coprocs} <= {"rrobin", None}
+    assert found.default_algorithm is None or found.default_algorithm.value == "rrobin"
+
+
+def test_the_system_is_the_worked_example():
+    found = coprocs("system")
+    assert list(found) == ["gpu0", "xxx0", "xxc0"]
+    assert found["gpu0"].path == "/soc/gsx@fd000000"
+    assert found["gpu0"].regions == (Region("0", 0xFD000000, 0x40000),)
+    assert found["gpu0"].lines == (Line("0", "GIC 151", 151),)
+    assert found["gpu0"].streams == (Stream("/soc/mmu@fd800000", (0,)), Stream("/soc/mmu@fd950000", (0,)))
+    assert (found["gpu0"].clock_hz, found["gpu0"].clock_source) == (600_000_000, "clock-frequency")
+    assert found["xxx0"].compatible == ("vendor_xxx,coproc_xxx",)
+    assert found["xxx0"].aliases == ("pcoproc0",)
+    assert found["xxx0"].clock_source == "coproc-clock-hz"
+    assert [region.name for region in found["xxc0"].regions] == ["op", "mmu", "sram"]
+    assert found["xxc0"].region("sram") == Region("sram", 0xE6188000, 0x8000)
+    assert [(line.name, line.intid) for line in found["xxc0"].lines] == [("op", 194), ("mmu", 197)]
+    assert [setting.value for setting in loads(example("system")).machine.dom0_coprocs] == ["gpu0"]
+
+
+def test_the_bus_of_the_cockpit_moves_its_devices():
+    found = coprocs("automotive")
+    assert list(found) == ["gpu0", "dsp0", "codec0", "crypto0"]
+    assert {spec.compatible[-1] for spec in found.values()} == {"coprocsim,generic"}
+    assert found["dsp0"].region("control") == Region("control", 0xE4200000, 0x1000)
+    assert found["codec0"].streams == (
+        Stream("/bus@e0000000/iommu@0", (0x20, 0)),
+        Stream("/bus@e0000000/iommu@0", (0x21, 0)),
+    )
+    assert found["codec0"].clock_hz == 450_000_000
+
+
+def test_every_property_of_the_binding_is_in_its_reference():
+    reference = (DTS / "README.md").read_text()
+    schema = (DTS / "xen,coproc.yaml").read_text()
+    for name in re.findall(r"^  (coproc-[a-z-]+):", schema, re.MULTILINE):
+        assert f"`{name}`" in reference
+
+
+# ---------------------------------------------------------------- the schema
+
+
+def validated(blob_path: Path) -> str:
+    """Return what dt-validate has to say; its exit status says nothing."""
+    tool = shutil.which("dt-validate", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    needs(tool, "dt-validate (Python package dtschema)")
+    done = subprocess.run(
+        [str(tool), "-s", str(DTS), "-l", "xen,coproc", str(blob_path)], capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_keeps_to_the_schema(name: str):
+    assert validated(DTS / f"{name}.dtb") == ""
+
+
+@pytest.mark.parametrize(
+    ("stated", "complaint"),
+    [
+        ({"coproc-id": "gpu 0"}, "coproc-id:0: 'gpu 0' does not match"),
+        ({"coproc-slice-us": 5}, "coproc-slice-us"),
+        ({"coproc-charge": "debit"}, "'debit' is not one of ['none', 'averaging', 'debt']"),
+        ({"coproc-charge-factor": 61}, "61 is greater than the maximum of 60"),
+        ({"coproc-device": 1}, "is valid under each of"),
+        ({"v": {"compatible": "xen,vcoproc"}}, "'domain' is a required property"),
+    ],
+)
+def test_the_schema_and_the_reader_refuse_the_same(stated: NodeDict, complaint: str, tmp_path: Path):
+    path = tmp_path / "broken.dtb"
+    path.write_bytes(blob(machine(gpu(), stated)))
+    assert complaint in validated(path)
+    with pytest.raises(DeviceTreeError):
+        loads(path.read_bytes())
+
+
+def test_the_schema_and_the_reader_take_the_same(tmp_path: Path):
+    stated = {
+        "coproc-clock-hz": [1, 2],
+        "coproc-sched": "credit",
+        "coproc-sched-weight": 5,
+        "coproc-sched-wake": "head",
+        "coproc-switch-timeout-us": 0,
+        "v": {"compatible": "xen,vcoproc", "domain": "Domain-0", "coproc-sched-cap": 5},
+    }
+    path = tmp_path / "sound.dtb"
+    path.write_bytes(blob(machine(gpu(), stated)))
+    assert validated(path) == ""
+    assert len(loads(path.read_bytes()).machine.coprocs) == 1
+
+
+# ---------------------------------------------------------------- libfdt, which Xen reads trees with
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_libfdt_reads_the_same_nodes_and_properties(name: str):
+    libfdt = pytest.importorskip("libfdt")
+    theirs = libfdt.FdtRo(example(name))
+    ours = loads(example(name)).tree
+    offset, depth, count = 0, 0, 0
+    while depth >= 0:
+        path = theirs.get_path(offset)
+        node = ours.find(path)
+        assert node is not None, path
+        expected = {}
+        at = theirs.first_property_offset(offset, [libfdt.NOTFOUND])
+        while at >= 0:
+            found = theirs.get_property_by_offset(at)
+            expected[found.name] = bytes(found)
+            at = theirs.next_property_offset(at, [libfdt.NOTFOUND])
+        assert node.properties == expected
+        count += 1
+        offset, depth = theirs.next_node(offset, depth, [libfdt.NOTFOUND])
+        if offset < 0:
+            break
+    assert count == len(list(ours.nodes()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_libfdt_refuses_is_refused(name: str):
+    libfdt = pytest.importorskip("libfdt")
+    dice = random.Random(name)
+    refused = 0
+    for _ in range(1000):
+        data = mutated(example(name), dice)
+        if libfdt.check_full(data, len(data)):
+            refused += 1
+            with pytest.raises(DeviceTreeError):
+                loads(data)
+    assert refused > 100
+
+
+# ---------------------------------------------------------------- sources
+
+
+def source_file(folder: Path, text: str) -> str:
+    path = folder / "system.dts"
+    path.write_text(text)
+    return str(path)
+
+
+def test_without_dtc_a_source_is_refused_with_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CoprocsimError) as caught:
+        compile_source("system.dts")
+    assert str(caught.value) == "`system.dts` is a source, and there is no `dtc` to compile it"
+    assert "package device-tree-compiler" in (caught.value.hint or "")
+
+
+def test_a_source_that_is_not_there_is_refused(dtc: None):
+    with pytest.raises(CoprocsimError) as caught:
+        compile_source("nowhere.dts")
+    assert str(caught.value) == "cannot read `nowhere.dts`"
+    assert caught.value.why == "No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "line", "column", "hint"),
+    [
+        ("/dts-v1/;\n/ {\n\ta = <1>\n\tb = <2>;\n};\n", "dtc: syntax error", 4, 2, "a `;` may be missing"),
+        ("/dts-v1/;\n#include <a.h>\n/ { };\n", "dtc: syntax error", 2, 1, "C preprocessor"),
+    ],
+)
+def test_a_syntax_error_is_shown_at_its_place(
+    text: str, what: str, line: int, column: int, hint: str, tmp_path: Path, dtc: None
+):
+    path = source_file(tmp_path, text)
+    with pytest.raises(DeviceTreeError) as caught:
+        compile_source(path)
+    assert str(caught.value) == what
+    assert isinstance(caught.value.place, Span)
+    assert (caught.value.place.path, caught.value.place.line) == (path, line)
+    assert caught.value.place.text == text.splitlines()[line - 1]
+    assert hint in (caught.value.hint or "")
+
+
+def test_a_reference_to_nothing_is_shown_at_its_place(tmp_path: Path, dtc: None):
+    path = source_file(tmp_path, "/dts-v1/;\n/ {\n\tchosen { x = <&gone>; };\n};\n")
+    with pytest.raises(DeviceTreeError) as caught:
+        compile_source(path)
+    assert "gone" in str(caught.value)
+
+
+def test_a_source_that_dtc_gives_up_on_is_shown_with_its_words(tmp_path: Path, dtc: None):
+    path = source_file(tmp_path, '/include/ "gone.dtsi"\n')
+    with pytest.raises(DeviceTreeError) as caught:
+        compile_source(path)
+    assert str(caught.value) == f"dtc refuses `{path}`"
+    assert "gone.dtsi" in (caught.value.why or "")
+
+
+def test_a_source_may_be_called_like_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtc: None):
+    monkeypatch.chdir(tmp_path)
+    Path("-f.dts").write_text("/dts-v1/;\n/ { };\n")
+    assert loads(compile_source("-f.dts")).tree.root.children == {}
