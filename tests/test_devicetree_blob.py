@@ -2,6 +2,8 @@
 
 import random
 import struct
+import subprocess
+import sys
 import time
 import tracemalloc
 from pathlib import Path
@@ -316,3 +318,9 @@ def test_a_monster_costs_little_memory(name: str):
     finally:
         tracemalloc.stop()
     assert peak_bytes < 256 * 2**20
+
+
+def test_the_package_that_parses_is_imported_when_a_tree_is_read():
+    code = "import sys, coprocsim.devicetree; print('fdt' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -141,7 +141,7 @@ class JobUnit:
         """Return `size` bytes of the registers at an aligned offset."""
         if offset >= reg.PLACE_0:
             self._settle(now_ps)
-        return reg.read_sized(self._read_word, offset, size)
+        return self._read_word(offset) if size == 4 else reg.read_sized(self._read_word, offset, size)
 
     def _read_word(self, offset: int) -> int:
         state = self._state
@@ -189,9 +189,14 @@ class JobUnit:
 
     def write(self, offset: int, size: int, value: int, now_ps: int) -> None:
         """Take `size` bytes at an aligned offset; the unit sees them at its next clock edge."""
-        self._settle(now_ps)
-        reg.write_sized(self._read_word, self._write_word, offset, size, value)
-        if self._state.since_cycle is None:
+        if self._state.since_cycle is not None:
+            self._settle(now_ps)
+        if size == 4:
+            self._write_word(offset, value)
+        else:
+            reg.write_sized(self._read_word, self._write_word, offset, size, value)
+        state = self._state
+        if state.since_cycle is None and state.enabled and state.jobs:
             self._begin(self._edge(now_ps))
 
     def _write_word(self, offset: int, value: int) -> None:

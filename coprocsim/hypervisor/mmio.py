@@ -40,18 +40,23 @@ class HardwarePort:
     def __init__(self, timeline: Timeline, hardware: Hardware) -> None:
         self._timeline = timeline
         self._hardware = hardware
+        self._advanced_ps = -1
 
     def read(self, region: str, offset: int, size: int) -> int:
         """Return what the hardware answers."""
-        now_ps = self._timeline.now_ps
-        self._hardware.advance(now_ps)
-        return self._hardware.read(region, offset, size, now_ps)
+        return self._hardware.read(region, offset, size, self._advance())
 
     def write(self, region: str, offset: int, size: int, value: int) -> None:
         """Let the hardware take `value`."""
+        self._hardware.write(region, offset, size, value, self._advance())
+
+    def _advance(self) -> int:
+        """Bring the hardware to now, once per instant: `write` leaves it there."""
         now_ps = self._timeline.now_ps
-        self._hardware.advance(now_ps)
-        self._hardware.write(region, offset, size, value, now_ps)
+        if now_ps != self._advanced_ps:
+            self._hardware.advance(now_ps)
+            self._advanced_ps = now_ps
+        return now_ps
 
 
 def access(board: Board, domain: Domain, address: int, size: int, value: int | None) -> Outcome:

@@ -167,12 +167,17 @@ class JobUnitPlatform(Platform):
         return -(-(high << 32 | low) * PS_PER_S // self.coproc.clock_hz)
 
     def _saved_context(self) -> Context:
-        context = Context({offset: self._read(offset) for offset in _SAVED})
+        context = Context()
+        for offset in _SAVED:
+            value = self._read(offset)
+            if value:
+                context.registers[offset] = value
         for place in range(reg.PLACES):
             base = reg.PLACE_0 + place * reg.PLACE_BYTES
             state = self._read(base + reg.PLACE_STATE)
-            if state != reg.PLACE_EMPTY:
-                context.places.append(([self._read(base + offset) for offset in _PLACE_REGISTERS], state))
+            if state == reg.PLACE_EMPTY:
+                break
+            context.places.append(([self._read(base + offset) for offset in _PLACE_REGISTERS], state))
         return context
 
     def _clear(self) -> None:
@@ -186,15 +191,18 @@ class JobUnitPlatform(Platform):
         return Entered(self.enter_cost_ps)
 
     def start(self, vcoproc: VcoprocId, now_ps: int) -> tuple[Effect, ...]:
-        # Written at the end of the switch, the context has what the domain wrote meanwhile.
+        # Written at the end of the switch, the context has what the domain wrote meanwhile. The unit is clear: only what
+        # is not zero need be written.
         context = self._contexts[vcoproc]
         for place, (registers, state) in enumerate(context.places):
             base = reg.PLACE_0 + place * reg.PLACE_BYTES
             for offset, value in zip(_PLACE_REGISTERS, registers, strict=True):
-                self._write(base + offset, value)
+                if value:
+                    self._write(base + offset, value)
             self._write(base + reg.PLACE_STATE, state)
         for offset, value in context.registers.items():
-            self._write(offset, value)
+            if value:
+                self._write(offset, value)
         self._live = True
         self._write(reg.CONTROL, reg.CONTROL_ENABLE)
         if not context.places:

@@ -1,0 +1,51 @@
+# Two commands do all that is to be set up: `make demo` and `make test`. See README.md.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEMO := $(VENV)/demo
+COPROCSIM = COPROCSIM_STATE_DIR=$(DEMO) $(BIN)/coprocsim
+PARALLEL ?= 2
+
+.PHONY: demo test check lint bench golden dtb clean
+
+demo: $(VENV)/.runs
+	@sh tests/demo.sh $(BIN)/coprocsim $(DEMO)
+
+test: $(INSTALLED) lint
+	@$(BIN)/python -m pytest -q -n $(PARALLEL) $(if $(CI),,-m "not slow")
+	@echo "make test: all passed"
+
+# The quick round before a commit.
+check: $(INSTALLED) lint
+	@$(BIN)/python -m pytest -q -n $(PARALLEL) -m "not slow" -x
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q . && $(BIN)/mypy --no-error-summary
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m tests.benchmarks
+
+# Write the golden transcripts anew; read the difference before you believe it.
+golden: $(INSTALLED)
+	@$(BIN)/python -m tests.cli.golden
+
+# The .dtb beside each .dts; needs dtc (Debian: device-tree-compiler).
+dtb: $(patsubst %.dts,%.dtb,$(wildcard dts/*.dts))
+
+dts/%.dtb: dts/%.dts
+	dtc -q -I dts -O dtb -o $@ $<
+
+clean:
+	rm -rf $(VENV)
+
+# What runs needs less than what tests needs: the demo does not wait for the test tools.
+$(VENV)/.runs: pyproject.toml
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+$(INSTALLED): $(VENV)/.runs
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test]'
+	@touch $@
