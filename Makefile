@@ -24,7 +24,11 @@ check: $(INSTALLED) lint
 lint: $(INSTALLED)
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q . && $(BIN)/mypy --no-error-summary
 
+# SimSo wants a SimPy of its own, so it gets an environment of its own.
 bench: $(INSTALLED)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]'
+	@test -d $(VENV)/simso || $(PYTHON) -m venv $(VENV)/simso
+	@$(VENV)/simso/bin/python -m pip install -q --disable-pip-version-check simso==0.8.5 simpy==2.3.1
 	@$(BIN)/python -m tests.benchmarks
 
 # Write the golden transcripts anew; read the difference before you believe it.

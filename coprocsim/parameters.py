@@ -4,6 +4,7 @@ The single source for the device tree, the domain config, `sched set`, `list sch
 a setting from a user checks it here, so that every mouth says the same.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -75,7 +76,7 @@ class Parameter:
                 raise
             except ValueError as error:
                 raise BadValue(f"`{self.name}`: {error}", f"`{self.name}` is {self.limits()}") from error
-        if not text.strip().isdecimal():
+        if not re.fullmatch("[0-9]{1,40}", text.strip()):
             raise BadValue(f"`{self.name}` = `{text}` is not a whole number", f"`{self.name}` is {self.limits()}")
         return self.check(int(text))
 

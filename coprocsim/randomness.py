@@ -34,5 +34,6 @@ class Stream:
 
     def lognormal(self, mean: float, sigma: float) -> float:
         """Return a draw of the lognormal law with that mean, whose logarithm has the standard deviation `sigma`."""
-        standard = _NORMAL.inv_cdf((self._bits() + 0.5) / 2**53)
+        # Of 53 bits and a half, the largest would be rounded to 1, where the law has no value.
+        standard = _NORMAL.inv_cdf(((self._bits() >> 1) + 0.5) / 2**52)
         return mean * math.exp(sigma * standard - sigma * sigma / 2)

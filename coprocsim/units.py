@@ -14,6 +14,7 @@ PS_PER_S = 1_000_000_000_000
 
 # The stored timeline is a signed 64-bit number: 106 days.
 TIMELINE_END_PS = 2**63 - 1
+CYCLES_MAX = 2**63 - 1
 
 _UNITS_PS = {"ps": 1, "ns": PS_PER_NS, "us": PS_PER_US, "µs": PS_PER_US, "ms": PS_PER_MS, "s": PS_PER_S}
 _SIZES_BYTES = {"": 1, "K": 2**10, "KiB": 2**10, "M": 2**20, "MiB": 2**20, "G": 2**30, "GiB": 2**30}
@@ -46,15 +47,18 @@ class Clock:
 def parse_duration_ps(text: str, bare_unit: str | None = None) -> int:
     """Return `10ms`, `2.5s`, `0.5us` in picoseconds; a bare number counts in `bare_unit` where there is one.
 
-    Raises ValueError, with what is expected, for anything else, a negative time, or a fraction of a picosecond.
+    Raises ValueError, with what is expected, for anything else: a negative time, a fraction of a picosecond, or one
+    that ends after the timeline.
     """
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([a-zµ]*)", text.strip())
+    match = re.fullmatch(r"([0-9]{1,40}(?:\.[0-9]{1,40})?)([a-zµ]*)", text.strip())
     unit = (match[2] or bare_unit) if match else None
     if not match or unit not in _UNITS_PS:
         raise ValueError(f"`{text}` is not a duration: write `10ms`, `2.5s`, `500us` (ps, ns, us, ms, s)")
     exact = Fraction(match[1]) * _UNITS_PS[unit]
     if exact.denominator != 1:
         raise ValueError(f"`{text}` is not a whole number of picoseconds")
+    if exact > TIMELINE_END_PS:
+        raise ValueError(f"`{text}` is longer than a machine can run: at most 106 days")
     return int(exact)
 
 
@@ -79,7 +83,9 @@ class Work:
 
 def parse_work(text: str) -> Work:
     """Return `4ms` or `2400000cycles` as an amount of work; ValueError as `parse_duration_ps`."""
-    match = re.fullmatch(r"([0-9]+)cycles?", text.strip())
+    match = re.fullmatch(r"([0-9]{1,40})cycles?", text.strip())
+    if match and int(match[1]) > CYCLES_MAX:
+        raise ValueError(f"`{text}` is more than a machine can count: at most {CYCLES_MAX} cycles")
     return Work(cycles=int(match[1])) if match else Work(time_ps=parse_duration_ps(text))
 
 
@@ -98,7 +104,8 @@ def show_duration(time_ps: int) -> str:
     """Return the time for a person to read: up to four figures and a unit, `12.35 ms`."""
     for unit in ("s", "ms", "us", "ns", "ps"):
         if abs(time_ps) >= _UNITS_PS[unit]:
-            return f"{time_ps / _UNITS_PS[unit]:.4g} {unit}"
+            number = time_ps / _UNITS_PS[unit]
+            return f"{number:.4g} {unit}" if abs(number) < 9999.5 else f"{number:.0f} {unit}"
     return "0 s"
 
 
@@ -127,7 +134,7 @@ def show_size(size_bytes: int) -> str:
 
 def parse_size_bytes(text: str) -> int:
     """Return `256MiB`, `64K`, `4096` in bytes; ValueError for anything else."""
-    match = re.fullmatch(r"([0-9]+) ?([KMG]?(?:iB)?)", text.strip())
+    match = re.fullmatch(r"([0-9]{1,40}) ?([KMG]?(?:iB)?)", text.strip())
     if not match or match[2] not in _SIZES_BYTES:
         raise ValueError(f"`{text}` is not a size: write `256MiB`, `64KiB`, `4096`")
     return int(match[1]) * _SIZES_BYTES[match[2]]

@@ -47,11 +47,13 @@ def flat(node: NodeDict, strings: bytearray, name: str = "") -> bytes:
     return begin(name) + properties + children + END_NODE
 
 
-def joined(structure: bytes, strings: bytes = b"", *, version: int = 17, reserved: bytes = b"") -> bytes:
+def joined(
+    structure: bytes, strings: bytes = b"", *, version: int = 17, compatible: int = 16, reserved: bytes = b""
+) -> bytes:
     """Return a blob of these blocks."""
     reservations = reserved + bytes(16)
     at = 40 + len(reservations)
-    sizes = (at + len(structure) + len(strings), at, at + len(structure), 40, version, 16, 0)
+    sizes = (at + len(structure) + len(strings), at, at + len(structure), 40, version, compatible, 0)
     header = struct.pack(">10I", 0xD00DFEED, *sizes, len(strings), len(structure))
     return header + reservations + structure + strings
 

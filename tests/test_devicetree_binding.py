@@ -361,7 +361,7 @@ def test_a_marked_device_is_shared_under_its_alias_or_its_name():
         "#address-cells": 1,
         "#size-cells": 1,
         "interrupt-parent": 1,
-        "aliases": {"pcoproc_0": "/gpu@1000"},
+        "aliases": {"pcoproc_0": "/gpu@1000", "another": "/gpu@1000"},
         "gic": machine(gpu())["gic"],
         "gpu@1000": {**gpu(), "xen,coproc": True},
         "dsp@2000": {**gpu(reg=[0x2000, 0x1000], interrupts=[0, 21, 4]), "xen,coproc": True},
@@ -372,6 +372,7 @@ def test_a_marked_device_is_shared_under_its_alias_or_its_name():
         ("dsp", "/dsp@2000", None),
     ]
     assert found[0].place == NodePlace("/gpu@1000", "xen,coproc")
+    assert found[0].aliases == ("pcoproc_0", "another")
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,21 @@ def test_a_device_that_cannot_be_read_is_refused(device: NodeDict, what: str):
     assert isinstance(error.place, NodePlace)
 
 
+def test_a_range_beyond_64_bits_is_refused():
+    gpu_node = {"reg": [0xFFFFFFFF, 0xFFFFF000, 0, 0x1000]}
+    last = coproc(on_buses("/gpu", **{"#size-cells": 2, "gpu": gpu_node}))
+    assert last.regions == (Region("0", 0xFFFF_FFFF_FFFF_F000, 0x1000),)
+    gpu_node["reg"][3] = 0x1001
+    error = refusal(on_buses("/gpu", **{"#size-cells": 2, "gpu": gpu_node}))
+    assert str(error) == "range `0`, 0x1001 bytes from 0xfffffffffffff000, lies beyond 64 bits"
+
+
+def test_more_looking_up_than_a_real_bus_needs_is_refused():
+    bus = {"#address-cells": 1, "#size-cells": 1, "ranges": [5, 0, 5, 1] * 4000, "gpu": {"reg": [1, 1] * 256}}
+    error = refusal(on_buses("/bus/gpu", bus=bus))
+    assert str(error) == "`reg` has 256 entries to look up in 64000 bytes of `ranges`"
+
+
 # ---------------------------------------------------------------- interrupts
 
 

@@ -118,7 +118,6 @@ def _attach(board: Board, domain: Domain, plan: VcoprocPlan, undo: list[Callable
     vcoproc = Vcoproc(
         VcoprocId(domain.domain_id, len(domain.vcoprocs)), coproc, domain, plan.windows, dict(plan.settings)
     )
-    vcoproc.guest_key = ("guest", str(vcoproc.vcoproc_id))
     if coproc.phase is Phase.FAILED:
         raise _refusal(
             f"`{plan.coproc_id}` has failed: {coproc.failure}", plan, "boot the machine anew to bring it back"
@@ -137,8 +136,8 @@ def _attach(board: Board, domain: Domain, plan: VcoprocPlan, undo: list[Callable
     undo.append(lambda: coproc.vcoprocs.pop(vcoproc.vcoproc_id))
     domain.vcoprocs.append(vcoproc)
     undo.append(domain.vcoprocs.pop)
-    board.vcoprocs[str(vcoproc.vcoproc_id)] = vcoproc
-    undo.append(lambda: board.vcoprocs.pop(str(vcoproc.vcoproc_id)))
+    board.vcoprocs[vcoproc.who] = vcoproc
+    undo.append(lambda: board.vcoprocs.pop(vcoproc.who))
     switching.set_state(board, vcoproc, VcoprocState.SLEEPING)
     if plan.workload:
         give_work(board, vcoproc, plan.workload)
@@ -157,7 +156,7 @@ def destroy(board: Board, domain: Domain) -> None:
     domain.dying = True
     board.dying[domain.domain_id] = domain
     for vcoproc in domain.vcoprocs:
-        board.timeline.disarm(vcoproc.guest_key)
+        board.timeline.disarm(("guest", vcoproc.who))
         vcoproc.guest = None
         switching.sleep(board, vcoproc)
 
@@ -183,7 +182,7 @@ def _detach(board: Board, vcoproc: Vcoproc) -> None:
 def pause(board: Board, domain: Domain) -> None:
     """Stop a domain: its guests do nothing, its vcoprocs sleep, its interrupts pend."""
     for vcoproc in domain.vcoprocs:
-        board.timeline.disarm(vcoproc.guest_key)
+        board.timeline.disarm(("guest", vcoproc.who))
         entering = vcoproc.coproc.current is vcoproc and vcoproc.sleep_noted
         if vcoproc.state in {VcoprocState.WAITING, VcoprocState.RUNNING} and not entering:
             vcoproc.wake_held = True
@@ -239,7 +238,7 @@ def act(board: Board, vcoproc: Vcoproc) -> None:
     guest = vcoproc.guest
     assert guest is not None
     scheduler, counters, now_ps = vcoproc.coproc.scheduler, vcoproc.counters, board.now_ps
-    who = str(vcoproc.vcoproc_id)
+    who = vcoproc.who
     for effect in guest.act(now_ps, VcoprocPort(board, vcoproc)):
         match effect:
             case JobReleased(release_ps, deadline_ps):
@@ -270,5 +269,5 @@ def _ended(board: Board, vcoproc: Vcoproc, job: JobEnded) -> None:
     if job.abandoned or (job.deadline_ps is not None and now_ps > job.deadline_ps):
         counters.missed += 1
     how = "abandoned" if job.abandoned else "error" if job.error else "done"
-    board.record(vcoproc.coproc, "job_end", str(vcoproc.vcoproc_id), how, job.release_ps, latency_ps)
+    board.record(vcoproc.coproc, "job_end", vcoproc.who, how, job.release_ps, latency_ps)
     vcoproc.coproc.scheduler.finished(vcoproc.vcoproc_id, now_ps)

@@ -43,7 +43,7 @@ def deliver(board: Board, vcoproc: Vcoproc, line: str) -> None:
         vcoproc.held_lines[line] = None
         return
     vcoproc.counters.irqs += 1
-    board.record(vcoproc.coproc, "irq", str(vcoproc.vcoproc_id), line)
+    board.record(vcoproc.coproc, "irq", vcoproc.who, line)
     if vcoproc.guest is not None:
         vcoproc.guest.interrupt(line, board.now_ps)
         attend(board, vcoproc)
@@ -53,6 +53,6 @@ def attend(board: Board, vcoproc: Vcoproc) -> None:
     """Arm the guest for the next instant at which it has something to do."""
     next_ps = None if vcoproc.guest is None or vcoproc.domain.paused else vcoproc.guest.next_ps()
     if next_ps is None or next_ps > TIMELINE_END_PS:
-        board.timeline.disarm(vcoproc.guest_key)
+        board.timeline.disarm(("guest", vcoproc.who))
     else:
-        board.timeline.arm(vcoproc.guest_key, next_ps, Order.GUEST)
+        board.timeline.arm(("guest", vcoproc.who), next_ps, Order.GUEST)

@@ -10,11 +10,6 @@ from coprocsim.model import DmaAccess
 CONTEXTS_MAX = 128
 
 
-def streams_of(coproc: Coproc) -> list[str]:
-    """Return the streams that carry a context's DMA, as its platform names them."""
-    return [str(coproc.spec.streams[index]) for index in coproc.platform.iommu_streams()]
-
-
 def no_room(board: Board, coproc: Coproc, domain: Domain) -> str | None:
     """Return which of the coproc's IOMMUs has no context left for `domain`, None if all have."""
     for iommu in {stream.iommu: None for stream in coproc.spec.streams}:
@@ -31,35 +26,33 @@ def no_room(board: Board, coproc: Coproc, domain: Domain) -> str | None:
 
 def enable(board: Board, coproc: Coproc, vcoproc: Vcoproc) -> str | None:
     """Let the coproc's streams translate for `vcoproc`'s domain; return why not, if another one still has them."""
-    streams = streams_of(coproc)
-    for stream in streams:
+    for stream in coproc.streams:
         holder = board.attached.get(stream)
         if holder is not None:
             return f"stream {stream} is still attached to {holder}"
-    for stream in streams:
+    for stream in coproc.streams:
         board.attached[stream] = vcoproc.vcoproc_id
-    if streams:
-        board.record(coproc, "iommu_enable", str(vcoproc.vcoproc_id))
+    if coproc.streams:
+        board.record(coproc, "iommu_enable", vcoproc.who)
     return None
 
 
 def disable(board: Board, coproc: Coproc, vcoproc: Vcoproc) -> int:
     """Let the coproc's streams translate for nobody; return what forgetting their translations costs, in ps."""
-    attached = [stream for stream in streams_of(coproc) if board.attached.get(stream) == vcoproc.vcoproc_id]
+    attached = [stream for stream in coproc.streams if board.attached.get(stream) == vcoproc.vcoproc_id]
     for stream in attached:
         del board.attached[stream]
     if not attached:
         return 0
-    board.record(coproc, "iommu_disable", str(vcoproc.vcoproc_id))
+    board.record(coproc, "iommu_disable", vcoproc.who)
     return coproc.platform.iommu_invalidate_ps
 
 
 def translate(board: Board, coproc: Coproc, access: DmaAccess) -> None:
     """Let a DMA access pass if it stays in the memory of the domain that its stream is attached to; else fault."""
-    streams = streams_of(coproc)
     owner = coproc.current
-    if access.stream < len(streams):
-        holder = board.attached.get(streams[access.stream])
+    if access.stream < len(coproc.streams):
+        holder = board.attached.get(coproc.streams[access.stream])
         domain = None if holder is None else board.domains[holder.domain]
         contained = True
     else:
@@ -69,7 +62,7 @@ def translate(board: Board, coproc: Coproc, access: DmaAccess) -> None:
         bank.start <= access.address and access.address + access.size_bytes <= bank.stop for bank in domain.memory
     ):
         return
-    who = "-" if owner is None else str(owner.vcoproc_id)
+    who = "-" if owner is None else owner.who
     what = "iommu_fault" if contained else "dma_unprotected"
     board.record(coproc, what, who, access.address, access.size_bytes, "write" if access.write else "read")
     if owner is not None:

@@ -29,6 +29,7 @@ def build_coproc(board: Board, spec: CoprocSpec, parts: Parts, settings: dict[st
     scheduler = parts.scheduler(settings)
     coproc = Coproc(spec, hardware, port, parts.platform(spec, port), scheduler, settings, sharing)
     coproc.direct = direct_offsets(coproc)
+    coproc.streams = tuple(str(spec.streams[index]) for index in coproc.platform.iommu_streams())
     coproc.use_since_ps = board.now_ps
     board.coprocs[spec.coproc_id] = coproc
     return coproc

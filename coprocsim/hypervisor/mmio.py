@@ -107,9 +107,7 @@ def _trap(board: Board, vcoproc: Vcoproc, window: Region, offset: int, size: int
     if isinstance(answer, Refused):
         return _abort(board, vcoproc.domain, window.base + offset, size, value, answer.why, vcoproc)
     vcoproc.counters.traps += 1
-    board.record(
-        coproc, "trap", str(vcoproc.vcoproc_id), window.name, offset, size, "read" if value is None else "write"
-    )
+    board.record(coproc, "trap", vcoproc.who, window.name, offset, size, "read" if value is None else "write")
     switching.apply(board, coproc, answer.effects)
     if coproc.phase is not Phase.FAILED:
         interrupts.look(board, coproc)

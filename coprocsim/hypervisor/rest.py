@@ -11,7 +11,6 @@ from coprocsim.engine import Phase as Order
 from coprocsim.errors import NodePlace
 from coprocsim.guests import guest_of
 from coprocsim.hypervisor.domains import site_of
-from coprocsim.hypervisor.iommu import streams_of
 from coprocsim.hypervisor.machine import Parts, build_coproc
 from coprocsim.hypervisor.state import Board, Coproc, Domain, Phase, Use, Vcoproc
 from coprocsim.model import (
@@ -108,7 +107,7 @@ def _add_coproc(snapshot: Snapshot, board: Board, coproc: Coproc) -> None:
             sharing.payer.value,
             coproc_state(coproc.phase).value,
             coproc.failure,
-            None if coproc.current is None else str(coproc.current.vcoproc_id),
+            None if coproc.current is None else coproc.current.who,
             coproc.use.value,
             coproc.use_since_ps,
             msgspec.json.encode(_switching_of(coproc)).decode(),
@@ -145,7 +144,7 @@ def _switching_of(coproc: Coproc) -> _Switching:
         coproc.entry_cost_ps,
         coproc.switch_since_ps,
         coproc.denied_since_ps,
-        None if coproc.sufferer is None else str(coproc.sufferer.vcoproc_id),
+        None if coproc.sufferer is None else coproc.sufferer.who,
         coproc.noted,
         coproc.retry_due,
         coproc.asserted,
@@ -197,7 +196,7 @@ def _add_vcoproc(snapshot: Snapshot, vcoproc: Vcoproc) -> None:
         rows.WorkloadRow(domain_id, number, option.name, option.value) for option in vcoproc.workload
     )
     if vcoproc.guest is not None:
-        snapshot.plugins.append(rows.PluginRow("guest", str(vcoproc.vcoproc_id), _text(vcoproc.guest.save())))
+        snapshot.plugins.append(rows.PluginRow("guest", vcoproc.who, _text(vcoproc.guest.save())))
 
 
 # ---------------------------------------------------------------- from rows
@@ -219,7 +218,7 @@ def from_rows(snapshot: Snapshot, parts_of: Callable[[rows.CoprocRow], Parts]) -
         _domain(board, snapshot, domain_row)
     for vcoproc_row in snapshot.vcoprocs:
         vcoproc = _vcoproc(board, snapshot, vcoproc_row)
-        saved = states.get(("guest", str(vcoproc.vcoproc_id)))
+        saved = states.get(("guest", vcoproc.who))
         if saved is not None:
             vcoproc.guest = guest_of(site_of(board, vcoproc), vcoproc.workload)
             vcoproc.guest.restore(saved)
@@ -270,7 +269,7 @@ def _coproc(board: Board, snapshot: Snapshot, row: rows.CoprocRow, parts: Parts)
     coproc = build_coproc(board, spec_of(snapshot, row), parts, settings, sharing)
     coproc.counters = row.counters
     for stream, stream_row in zip(
-        streams_of(coproc), (s for s in snapshot.streams if s.coproc_id == row.coproc_id), strict=False
+        coproc.streams, (s for s in snapshot.streams if s.coproc_id == row.coproc_id), strict=False
     ):
         if stream_row.attached is not None:
             board.attached[stream] = _vcoproc_id(stream_row.attached)
@@ -313,13 +312,12 @@ def _vcoproc(board: Board, snapshot: Snapshot, row: rows.VcoprocRow) -> Vcoproc:
         row.wake_held,
         tuple(Setting(w.name, w.value) for w in snapshot.workloads if (w.domain_id, w.number) == mine),
         row.workload_since_ps,
-        guest_key=("guest", str(vcoproc_id)),
         held_lines=dict.fromkeys(row.held_lines.split("\n") if row.held_lines else ()),
         counters=row.counters,
     )
     domain.vcoprocs.append(vcoproc)
     coproc.vcoprocs[vcoproc_id] = vcoproc
-    board.vcoprocs[str(vcoproc_id)] = vcoproc
+    board.vcoprocs[vcoproc.who] = vcoproc
     coproc.scheduler.add(vcoproc_id, vcoproc.settings, board.now_ps)
     return vcoproc
 

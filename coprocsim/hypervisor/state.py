@@ -30,7 +30,7 @@ class Phase(StrEnum):
     @property
     def decides(self) -> bool:
         """Whether what happens now leads to a decision now."""
-        return self in {Phase.SETTLED, Phase.DENIED}
+        return self is Phase.SETTLED or self is Phase.DENIED
 
 
 class Use(StrEnum):
@@ -61,10 +61,14 @@ class Vcoproc:
     workload: tuple[Setting, ...] = ()
     workload_since_ps: int = 0
     guest: Guest | None = None
-    guest_key: tuple[str, str] = ("guest", "")
+    who: str = field(init=False, default="")
+    """`vcoproc_id` as text, as the trace and events name it."""
     held_lines: dict[str, None] = field(default_factory=dict)
     """Interrupts that pend while the domain is paused, in order."""
     counters: VcoprocCounters = field(default_factory=VcoprocCounters)
+
+    def __post_init__(self) -> None:
+        self.who = str(self.vcoproc_id)
 
 
 @dataclass(slots=True, eq=False)
@@ -100,6 +104,8 @@ class Coproc:
     direct: tuple[tuple[str, int, int], ...] = ()
     """What the platform maps for the running one: region, first offset, offset behind the last."""
     failure: str | None = None
+    streams: tuple[str, ...] = ()
+    """The IOMMU streams that carry a context's DMA, as the platform names them."""
     vcoprocs: dict[VcoprocId, Vcoproc] = field(default_factory=dict)
     counters: CoprocCounters = field(default_factory=CoprocCounters)
 

@@ -69,7 +69,7 @@ def set_state(board: Board, vcoproc: Vcoproc, state: VcoprocState) -> None:
         vcoproc.counters.wait_ps += board.now_ps - vcoproc.waiting_since_ps
     if state is _WAITING:
         vcoproc.waiting_since_ps = board.now_ps
-    board.record(vcoproc.coproc, "state", str(vcoproc.vcoproc_id), vcoproc.state.value, state.value)
+    board.record(vcoproc.coproc, "state", vcoproc.who, vcoproc.state, state)
     vcoproc.state = state
 
 
@@ -131,7 +131,7 @@ def _keep(board: Board, coproc: Coproc, granted: Run) -> None:
     if coproc.phase is Phase.DENIED:
         _denial_over(board, coproc, current)
         coproc.phase = Phase.SETTLED
-        board.record(coproc, "resume", str(current.vcoproc_id))
+        board.record(coproc, "resume", current.who)
         coproc.platform.resume(current.vcoproc_id, board.now_ps)
         interrupts.look(board, coproc)
     if turn.over(board.now_ps):
@@ -188,7 +188,7 @@ def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> 
     """Ask the platform to stop and save the running context: done, denied, or broken."""
     left = coproc.platform.switch_from(current.vcoproc_id, board.now_ps)
     interrupts.look(board, coproc)
-    who = str(current.vcoproc_id)
+    who = current.who
     match left:
         case Busy(retry_ps):
             board.record(coproc, "switch_from", who, "busy", retry_ps)
@@ -245,7 +245,7 @@ def timed_out(board: Board, coproc: Coproc) -> None:
     """The driver has denied for too long: take the coproc from the running vcoproc by force."""
     current = coproc.current
     assert current is not None
-    board.record(coproc, "timeout", str(current.vcoproc_id))
+    board.record(coproc, "timeout", current.who)
     _close_turn(board, coproc, current)
     _reset(board, coproc, current, "the switch timed out")
 
@@ -331,10 +331,10 @@ def _enter(board: Board, coproc: Coproc, vcoproc: Vcoproc, granted: Run) -> None
         return
     match coproc.platform.switch_to(vcoproc.vcoproc_id, board.now_ps):
         case Entered(cost_ps):
-            board.record(coproc, "switch_to", str(vcoproc.vcoproc_id), "entered", cost_ps)
+            board.record(coproc, "switch_to", vcoproc.who, "entered", cost_ps)
             _switching(board, coproc, Phase.ENTERING, cost_ps)
         case Failed(why):
-            board.record(coproc, "switch_to", str(vcoproc.vcoproc_id), "failed", why)
+            board.record(coproc, "switch_to", vcoproc.who, "failed", why)
             _reset(board, coproc, vcoproc, why)
 
 
@@ -361,6 +361,8 @@ def _entered(board: Board, coproc: Coproc) -> None:
 def _settle(board: Board, coproc: Coproc, now_for: Use, entered: Vcoproc | None) -> None:
     """End a switch: book its time, charge whoever pays, tell the scheduler what ran."""
     use(board, coproc, now_for)
+    if entered is None:
+        board.record(coproc, "idle")
     coproc.phase = Phase.SETTLED
     cost_ps = board.now_ps - coproc.switch_since_ps
     if entered is not None and coproc.sharing.payer is Payer.ENTERING:
@@ -387,7 +389,7 @@ def _reset(board: Board, coproc: Coproc, vcoproc: Vcoproc, why: str) -> None:
     use(board, coproc, Use.FAILED)
     vcoproc.counters.resets += 1
     coproc.counters.resets += 1
-    board.record(coproc, "reset", str(vcoproc.vcoproc_id), why)
+    board.record(coproc, "reset", vcoproc.who, why)
     coproc.phase = Phase.RESETTING
     coproc.answer = None
     match coproc.platform.reset(vcoproc.vcoproc_id, board.now_ps):

@@ -93,7 +93,7 @@ def set_vcoproc_parameters(board: Board, vcoproc: Vcoproc, values: Mapping[str, 
     """Change a vcoproc's parameters of its coproc's algorithm."""
     vcoproc.settings.update(values)
     vcoproc.coproc.scheduler.add(vcoproc.vcoproc_id, vcoproc.settings, board.now_ps)
-    _record(board, vcoproc.coproc, str(vcoproc.vcoproc_id), values)
+    _record(board, vcoproc.coproc, vcoproc.who, values)
     board.touch(vcoproc.coproc)
 
 

@@ -9,12 +9,10 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from coprocsim.errors import StateError
-from coprocsim.model import TraceRow
 from coprocsim.snapshot import MachineRow, Snapshot
-from coprocsim.store import trace
 from coprocsim.store.tables import (
     APPLICATION_ID,
     MACHINE,
@@ -27,8 +25,13 @@ from coprocsim.store.tables import (
     values_of,
 )
 
+if TYPE_CHECKING:
+    from coprocsim.model import TraceRow
+
 # How long to sleep between two tries for the lock; short sleeps let Ctrl-C through.
 _LOCK_POLL_S = 0.05
+# How long to wait for another command that opens or closes the file just now.
+_BUSY_S = 5.0
 R = TypeVar("R")
 
 
@@ -73,12 +76,16 @@ class MachineFile:
         places = ", ".join("?" for _ in columns_of(table))
         self._sql.executemany(f"INSERT INTO {table.name} VALUES ({places})", (tuple(values_of(row)) for row in rows))
 
-    def append_trace(self, rows: list[TraceRow], limit_bytes: int) -> None:
+    def append_trace(self, rows: "list[TraceRow]", limit_bytes: int) -> None:
         """Add rows to the trace; the oldest go when it is larger than `limit_bytes`."""
+        from coprocsim.store import trace  # noqa: PLC0415 - whoever only lists rows does not wait for its packer
+
         trace.append(self._sql, rows, limit_bytes)
 
-    def trace(self, from_ps: int, to_ps: int) -> Iterator[TraceRow]:
+    def trace(self, from_ps: int, to_ps: int) -> "Iterator[TraceRow]":
         """Yield the trace between two instants, both included."""
+        from coprocsim.store import trace  # noqa: PLC0415 - as above
+
         return trace.between(self._sql, from_ps, to_ps)
 
     def clear(self) -> None:
@@ -99,15 +106,7 @@ def opened(path: Path) -> Iterator[MachineFile]:
     Raises StateError for a file that is damaged, of another version or none of ours.
     """
     with _connected(path) as connection:
-        while True:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                break
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                    raise
-                time.sleep(_LOCK_POLL_S)
-        _check(connection, path)
+        _begin_alone(connection)
         try:
             yield MachineFile(connection, path)
         except BaseException:
@@ -122,15 +121,23 @@ def read(path: Path) -> Iterator[MachineFile]:
 
     Raises StateError if there is no machine in it, and as `opened` does.
     """
-    if not path.exists():
-        raise no_machine()
+    require(path)
     with _connected(path) as connection:
         connection.execute("BEGIN")
-        _check(connection, path)
         file = MachineFile(connection, path)
         if not file.is_up:
             raise no_machine()
         yield file
+
+
+def require(path: Path) -> None:
+    """Raise StateError if there is no file for a machine to be in."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise no_machine() from None
+    except OSError as error:
+        raise StateError(f"cannot read the machine's file `{path}`: {error.strerror}") from error
 
 
 def no_machine() -> StateError:
@@ -141,17 +148,39 @@ def no_machine() -> StateError:
 @contextmanager
 def _connected(path: Path) -> Iterator[sqlite3.Connection]:
     try:
-        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as connection:
+            # Before anything is set: nothing must be changed in a file that is not ours.
+            _check(connection, path)
             if path.stat().st_size == 0:
                 connection.execute("PRAGMA auto_vacuum = FULL")
             # Readers see the last commit while a long run writes.
             connection.execute("PRAGMA journal_mode = WAL")
             yield connection
     except sqlite3.DatabaseError as error:
-        raise StateError(
-            f"cannot use the machine's file `{path}`: {error}",
-            hint="nothing was changed; move the file away to start anew, or put a good copy back",
-        ) from error
+        raise StateError(f"cannot use the machine's file `{path}`: {error}", hint=_cure(error, path)) from error
+
+
+def _cure(error: sqlite3.DatabaseError, path: Path) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of the code says more than is needed here
+    if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
+        return f"nothing was changed; `{path.parent}` and what is in it must be yours to write"
+    if code == sqlite3.SQLITE_FULL:
+        return "nothing was changed; make room on the disk"
+    return "nothing was changed; move the file away to start anew, or put a good copy back"
+
+
+def _begin_alone(connection: sqlite3.Connection) -> None:
+    """Begin a transaction as soon as no other command is changing the machine."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(_LOCK_POLL_S)
+        else:
+            return
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

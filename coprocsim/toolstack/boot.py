@@ -17,7 +17,7 @@ from coprocsim.platforms.base import Platform
 from coprocsim.schedulers import DEFAULT_ALGORITHM
 from coprocsim.schedulers.base import Scheduler
 from coprocsim.snapshot import DomainSettingRow, MachineRow, Snapshot
-from coprocsim.store import opened
+from coprocsim.store import no_machine, opened, require
 from coprocsim.toolstack.parts import algorithm_named, platform_for, platform_named
 from coprocsim.toolstack.session import coproc_named
 from coprocsim.units import show_duration
@@ -59,7 +59,7 @@ def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
     spec = devicetree.loads(blob).machine
     board, warnings = power_on(spec, options)
     machine = MachineRow(options.seed, 0, 0, 1, spec.model, tree_path, blob, options.trace_limit_bytes)
-    machine_path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(machine_path.parent)
     with opened(machine_path) as file:
         if file.is_up and not options.force:
             raise StateError(
@@ -72,6 +72,26 @@ def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
         file.save(snapshot)
         file.append_trace(board.trace, options.trace_limit_bytes)
     return Booted(snapshot, spec.notes, (*spec.warnings, *warnings))
+
+
+def shutdown(machine_path: Path) -> None:
+    """End the machine; StateError if none is up."""
+    require(machine_path)
+    with opened(machine_path) as file:
+        if not file.is_up:
+            raise no_machine()
+        file.clear()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(
+            f"cannot make the folder `{folder}`: {error.strerror}",
+            why="the machine is kept there between two commands",
+            hint="`COPROCSIM_STATE_DIR` names another folder",
+        ) from error
 
 
 def _blob(tree_path: str) -> bytes:

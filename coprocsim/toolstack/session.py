@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from coprocsim import names
 from coprocsim.errors import LookupFailed, did_you_mean
 from coprocsim.hypervisor import rest
 from coprocsim.hypervisor.machine import Hypervisor
 from coprocsim.hypervisor.state import Board, Coproc, Domain, Vcoproc
 from coprocsim.snapshot import MachineRow
-from coprocsim.store import MachineFile, no_machine, opened
+from coprocsim.store import MachineFile, no_machine, opened, require
 from coprocsim.toolstack.parts import parts_of
 
 # The trace goes to the file in pieces of this size, so that a long run needs no more memory than a short one.
@@ -47,8 +48,7 @@ class Session:
 @contextmanager
 def session(path: Path) -> Iterator[Session]:
     """Open the machine in `path` to change it; StateError if there is none."""
-    if not path.exists():
-        raise no_machine()
+    require(path)
     with opened(path) as file:
         if not file.is_up:
             raise no_machine()
@@ -61,23 +61,13 @@ def session(path: Path) -> Iterator[Session]:
 
 def coproc_named(board: Board, name: str) -> Coproc:
     """Return the coproc of that identifier, path or alias, in this order; LookupFailed with the nearest."""
-    if name in board.coprocs:
-        return board.coprocs[name]
-    path = board.aliases.get(name, name)
-    for coproc in board.coprocs.values():
-        if coproc.spec.path == path:
-            return coproc
-    known = [*board.coprocs, *(coproc.spec.path for coproc in board.coprocs.values() if name.startswith("/"))]
-    raise LookupFailed(f"no shared coproc `{name}`", hint=did_you_mean(name, known, "this machine shares"))
+    paths = {coproc_id: coproc.spec.path for coproc_id, coproc in board.coprocs.items()}
+    return board.coprocs[names.coproc_id(name, paths, board.aliases)]
 
 
 def domain_named(board: Board, name: str) -> Domain:
-    """Return the domain of that name or id; LookupFailed with the nearest."""
-    for domain in board.domains.values():
-        if domain.name == name or str(domain.domain_id) == name:
-            return domain
-    names = [domain.name for domain in board.domains.values()]
-    raise LookupFailed(f"no domain `{name}`", hint=did_you_mean(name, names, "there are"))
+    """Return the domain of that id or name; LookupFailed with the nearest."""
+    return board.domains[names.domain_id(name, {each.domain_id: each.name for each in board.domains.values()})]
 
 
 def vcoproc_named(board: Board, domain_name: str, coproc_name: str) -> Vcoproc:
@@ -86,8 +76,8 @@ def vcoproc_named(board: Board, domain_name: str, coproc_name: str) -> Vcoproc:
     for vcoproc in domain.vcoprocs:
         if vcoproc.coproc is coproc:
             return vcoproc
-    names = [vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs]
+    shared = [vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs]
     raise LookupFailed(
         f"domain `{domain.name}` has no vcoproc of `{coproc.spec.coproc_id}`",
-        hint=did_you_mean(coproc_name, names, "it shares"),
+        hint=did_you_mean(coproc_name, shared, "it shares"),
     )

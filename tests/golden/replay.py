@@ -99,6 +99,8 @@ class Replay:
         """Yield the trace as the original writes it."""
         for at_ps, coproc, what, *more in self.board.trace:
             assert at_ps % PS_PER_NS == 0
+            if what == "idle":
+                continue
             row: Row = [at_ps // PS_PER_NS, coproc, what, self.names.get(str(more[0]), str(more[0]))]
             if what == "state":
                 yield [*row, *more[1:]]

@@ -1,0 +1,69 @@
+"""The machines that the benchmark lets run."""
+
+import time
+
+from coprocsim.engine import Timeline
+from coprocsim.errors import NodePlace
+from coprocsim.hardware.reference import ReferenceHardware
+from coprocsim.hypervisor import domains, switching
+from coprocsim.hypervisor.machine import Hypervisor, Parts, build_coproc
+from coprocsim.hypervisor.state import Board, Domain
+from coprocsim.model import CoprocSpec, Line, Region, Setting, Sharing
+from coprocsim.parameters import Value
+from coprocsim.platforms.reference import ReferencePlatform
+from coprocsim.schedulers.rrobin import RoundRobin
+from coprocsim.units import PS_PER_MS, PS_PER_S
+from tests.scripted import ScriptedHardware, ScriptedPlatform
+
+_SPEC = CoprocSpec(
+    "c0",
+    "/c0",
+    (),
+    (Region("0", 0x1000_0000, 4096),),
+    (Line("0", "GIC 32", 32),),
+    (),
+    10**9,
+    "coproc-clock-hz",
+    NodePlace("/c0"),
+)
+
+
+def _machine(parts: Parts, slice_ps: int) -> Hypervisor:
+    board = Board(seed=1, timeline=Timeline())
+    settings: dict[str, Value] = {"slice": slice_ps, "wake": "tail", "min-run": 0}
+    coproc = build_coproc(board, _SPEC, parts, settings, Sharing())
+    coproc.platform.probe(0)
+    return Hypervisor(board)
+
+
+def _domain(machine: Hypervisor, name: str, *workload: tuple[str, str]) -> Domain:
+    options = tuple(Setting(*option) for option in workload)
+    plan = domains.VcoprocPlan("c0", _SPEC.regions, {}, options)
+    return domains.create(machine.board, domains.DomainPlan(name, 64, 64, 1, (plan,)))
+
+
+def switching_machine(sleepers: int = 0) -> float:
+    """Return context switches per second between two vcoprocs that always have work, beside `sleepers` that do not."""
+    machine = _machine(Parts(ScriptedHardware, ScriptedPlatform, RoundRobin), PS_PER_MS)
+    for number in range(2 + sleepers):
+        domain = _domain(machine, f"guest{number}")
+        if number < 2:
+            switching.wake(machine.board, domain.vcoprocs[0])
+    count = 50_000
+    began = time.perf_counter()
+    machine.run_until(count * PS_PER_MS)
+    elapsed_s = time.perf_counter() - began
+    return machine.board.coprocs["c0"].counters.switches / elapsed_s
+
+
+def jobs_machine() -> float:
+    """Return jobs per second of three guests with a job of 0.3 ms every ms, each with its switch and interrupt."""
+    machine = _machine(Parts(ReferenceHardware, ReferencePlatform, RoundRobin), 10 * PS_PER_MS)
+    for number in range(3):
+        _domain(
+            machine, f"guest{number}", ("kind", "periodic"), ("period", "1ms"), ("work", "0.3ms"), ("reaction", "0us")
+        )
+    began = time.perf_counter()
+    machine.run_until(3 * PS_PER_S)
+    elapsed_s = time.perf_counter() - began
+    return sum(vcoproc.counters.ended for vcoproc in machine.board.vcoprocs.values()) / elapsed_s
