@@ -38,7 +38,9 @@ class CoprocsimError(Exception):
 
 
 class SourceError(CoprocsimError):
-    """A mistake in a file, at `place`."""
+    """A mistake in a file, at `place`; `path` names the file where `place` does not, for who knows it."""
+
+    path: str | None = None
 
     def __init__(
         self, what: str, place: Span | NodePlace | None, *, why: str | None = None, hint: str | None = None

@@ -99,6 +99,9 @@ def create(board: Board, plan: DomainPlan, *, paused: bool = False) -> Domain:
     try:
         for vcoproc_plan in plan.vcoprocs:
             _attach(board, domain, vcoproc_plan, undo)
+        domain.paused = paused
+        for vcoproc in domain.vcoprocs:
+            interrupts.attend(board, vcoproc)
     except BaseException:
         for step in reversed(undo):
             step()
@@ -106,9 +109,6 @@ def create(board: Board, plan: DomainPlan, *, paused: bool = False) -> Domain:
         raise
     if plan.domain_id is None:
         board.next_domain_id += 1
-    domain.paused = paused
-    for vcoproc in domain.vcoprocs:
-        interrupts.attend(board, vcoproc)
     return domain
 
 
@@ -139,6 +139,7 @@ def _attach(board: Board, domain: Domain, plan: VcoprocPlan, undo: list[Callable
     board.vcoprocs[vcoproc.who] = vcoproc
     undo.append(lambda: board.vcoprocs.pop(vcoproc.who))
     switching.set_state(board, vcoproc, VcoprocState.SLEEPING)
+    undo.append(lambda: board.timeline.disarm(("guest", vcoproc.who)))
     if plan.workload:
         give_work(board, vcoproc, plan.workload)
 

@@ -6,7 +6,7 @@ from coprocsim.engine import Key, run
 from coprocsim.hardware.base import Hardware
 from coprocsim.hypervisor import domains, interrupts, iommu, switching
 from coprocsim.hypervisor.mmio import HardwarePort, direct_offsets
-from coprocsim.hypervisor.state import Board, Coproc
+from coprocsim.hypervisor.state import Board, Coproc, Phase
 from coprocsim.model import CoprocSpec, Sharing
 from coprocsim.parameters import Value
 from coprocsim.platforms.base import Platform
@@ -70,6 +70,8 @@ class Hypervisor:
                 switching.retry(board, coproc)
             case "timeout":
                 switching.timed_out(board, coproc)
+            case "platform" if coproc.phase is Phase.FAILED:
+                pass
             case "platform":
                 switching.apply(board, coproc, coproc.platform.timer(key[2], board.now_ps))
                 interrupts.look(board, coproc)

@@ -136,7 +136,7 @@ class Asked:
     at_ps: int
     coproc: Coproc
     turn: Turn | None
-    denied: bool
+    denied_since_ps: int | None
     answer: Decision
 
 

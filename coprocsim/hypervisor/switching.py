@@ -98,7 +98,8 @@ def decide(board: Board, coproc: Coproc) -> None:
         return
     answer = coproc.scheduler.pick(board.now_ps, coproc.turn)
     if board.decisions is not None:
-        board.decisions.append(Asked(board.now_ps, coproc, coproc.turn, coproc.phase is Phase.DENIED, answer))
+        denied_since_ps = coproc.denied_since_ps if coproc.phase is Phase.DENIED else None
+        board.decisions.append(Asked(board.now_ps, coproc, coproc.turn, denied_since_ps, answer))
     wanted = coproc.vcoprocs[answer.vcoproc] if isinstance(answer, Run) else None
     current = coproc.current
     if current is None:

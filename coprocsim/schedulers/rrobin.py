@@ -19,7 +19,7 @@ from coprocsim.units import PS_PER_MS, PS_PER_S, PS_PER_US
 class _Saved(msgspec.Struct):
     version: int
     ring: list[VcoprocId]
-    yielded: VcoprocId | None
+    yielded_ps: int | None
 
 
 class RoundRobin(Scheduler):
@@ -58,7 +58,8 @@ class RoundRobin(Scheduler):
     def __init__(self, settings: Mapping[str, Value]) -> None:
         super().__init__(settings)
         self._ring: OrderedDict[VcoprocId, None] = OrderedDict()
-        self._yielded: VcoprocId | None = None
+        # A yield is for the decision that follows at once; with nobody to give way to, it has been in vain.
+        self._yielded_ps: int | None = None
         self._read_settings()
 
     @classmethod
@@ -91,7 +92,7 @@ class RoundRobin(Scheduler):
     def yield_(self, vcoproc: VcoprocId, now_ps: int) -> None:
         if vcoproc in self._ring:
             self._ring.move_to_end(vcoproc)
-            self._yielded = vcoproc
+            self._yielded_ps = now_ps
 
     def pick(self, now_ps: int, turn: Turn | None) -> Decision:
         if not self._ring:
@@ -103,7 +104,7 @@ class RoundRobin(Scheduler):
         other = next((vcoproc for vcoproc in self._ring if vcoproc != turn.vcoproc), None)
         if other is None:
             return stays
-        if turn.denied or turn.over(now_ps) or self._yielded == turn.vcoproc:
+        if turn.denied or turn.over(now_ps) or now_ps == self._yielded_ps:
             return Run(other, self._slice_ps)
         if self._wake_at_head and first == other:
             preempted_ps = turn.since_ps + self._min_run_ps
@@ -111,15 +112,15 @@ class RoundRobin(Scheduler):
         return stays
 
     def ran(self, ran: Ran) -> None:
-        self._yielded = None
+        self._yielded_ps = None
         if ran.vcoproc in self._ring:
             self._ring.move_to_end(ran.vcoproc)
 
     def save(self) -> Json:
         ring: list[Json] = [list(vcoproc) for vcoproc in self._ring]
-        return {"version": 1, "ring": ring, "yielded": self._yielded and list(self._yielded)}
+        return {"version": 1, "ring": ring, "yielded_ps": self._yielded_ps}
 
     def restore(self, saved: Json) -> None:
         state = msgspec.convert(saved, _Saved)
         self._ring = OrderedDict.fromkeys(state.ring)
-        self._yielded = state.yielded
+        self._yielded_ps = state.yielded_ps

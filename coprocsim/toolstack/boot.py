@@ -6,7 +6,15 @@ from pathlib import Path
 
 from coprocsim import devicetree
 from coprocsim.engine import Timeline
-from coprocsim.errors import CoprocsimError, DeviceTreeError, LookupFailed, NodePlace, StateError, did_you_mean
+from coprocsim.errors import (
+    CoprocsimError,
+    DeviceTreeError,
+    LookupFailed,
+    NodePlace,
+    SourceError,
+    StateError,
+    did_you_mean,
+)
 from coprocsim.hardware import MODELS
 from coprocsim.hypervisor import domains, rest
 from coprocsim.hypervisor.machine import Hypervisor, Parts, build_coproc
@@ -56,8 +64,12 @@ def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
     Raises DeviceTreeError for what is wrong with the tree and StateError if the machine is up already.
     """
     blob = _blob(tree_path)
-    spec = devicetree.loads(blob).machine
-    board, warnings = power_on(spec, options)
+    try:
+        spec = devicetree.loads(blob).machine
+        board, warnings = power_on(spec, options)
+    except SourceError as error:
+        error.path = tree_path
+        raise
     machine = MachineRow(options.seed, 0, 0, 1, spec.model, tree_path, blob, options.trace_limit_bytes)
     _make_folder(machine_path.parent)
     with opened(machine_path) as file:
@@ -117,7 +129,7 @@ def power_on(spec: MachineSpec, options: BootOptions) -> tuple[Board, tuple[str,
     warnings = []
     for coproc_spec in spec.coprocs:
         coproc = _bring_up(board, spec, coproc_spec, options)
-        if not coproc_spec.streams:
+        if not coproc_spec.streams and all(region.name != "mmu" for region in coproc_spec.regions):
             warnings.append(f"`{coproc_spec.coproc_id}`: no `iommus`, so nothing contains its DMA")
         coproc.platform.probe(board.now_ps)
     _create_domain_0(board, spec)

@@ -162,9 +162,11 @@ def _explained(board: Board, asked: Asked) -> Explained:
         situation = "nobody runs"
     else:
         who = _called(board, turn.vcoproc)
-        since = show_duration(asked.at_ps - turn.since_ps)
-        over = ", its turn is over" if turn.over(asked.at_ps) else ""
-        situation = f"{who} {'denies' if asked.denied else 'runs'} since {since}{over}"
+        situation = f"{who} runs since {show_duration(asked.at_ps - turn.since_ps)}"
+        if asked.denied_since_ps is not None:
+            situation += f" and denies since {show_duration(asked.at_ps - asked.denied_since_ps)}"
+        elif turn.over(asked.at_ps):
+            situation += ", its turn is over"
     if isinstance(answer, Idle):
         until = "" if answer.until_ps is None else f" until {show_instant(answer.until_ps)} s"
         return Explained(asked.at_ps, asked.coproc.spec.coproc_id, situation, f"nobody is to run{until}")

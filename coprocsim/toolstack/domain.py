@@ -82,7 +82,9 @@ def plan_domain(board: Board, spec: DomainSpec, base: Path) -> tuple[domains.Dom
     """Resolve and check all that a config names; `base` is the folder that its own file names start from."""
     for domain in board.domains.values():
         if domain.name == spec.name:
-            hint = f"`coprocsim domain destroy {spec.name}` ends it" if domain.domain_id != DOMAIN_0 else None
+            hint = "choose another name" + (
+                f", or end that one with `coprocsim domain destroy {spec.name}`" if domain.domain_id != DOMAIN_0 else ""
+            )
             raise CfgError(f"the name `{spec.name}` is taken by domain {domain.domain_id}", spec.name_place, hint=hint)
     warnings: list[str] = []
     nodes = _partial_tree(spec, base, warnings)

@@ -1,0 +1,8 @@
+"""`python -m coprocsim`: the command line, where its script is not on the path."""
+
+import sys
+
+from coprocsim.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

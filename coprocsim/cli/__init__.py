@@ -1,0 +1,55 @@
+"""The command line: what the user types and sees.
+
+The only room that prints, exits or reads the environment. A command's file is imported when that command is called,
+and what the command needs when it runs: looking at a machine waits for no parser, engine or plugin.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from coprocsim.cli import messages
+from coprocsim.cli.root import root
+from coprocsim.errors import CoprocsimError
+
+EXIT_MISTAKE = 1
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; return the exit status."""
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough (`| head`); let the interpreter find nothing left to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        messages.error(f"cannot write the output: {error.strerror}")
+        return EXIT_MISTAKE
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        status = root.main(arguments, prog_name="coprocsim", standalone_mode=False)
+    except CoprocsimError as error:
+        messages.mistake(error)
+        return EXIT_MISTAKE
+    except click.ClickException as error:
+        sys.stdout.flush()
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        messages.error("interrupted; nothing was changed")
+        return EXIT_INTERRUPTED
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001 - the one place where our own mistakes end
+        messages.bug()
+        return EXIT_BUG
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,96 @@
+"""What commands take: durations, sizes, numbers, settings; and the names that a shell completes."""
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from coprocsim.model import Setting
+    from coprocsim.observe.view import View
+
+# ---------------------------------------------------------------- values: callbacks of click
+
+
+def size(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    """Return `256MiB` in bytes."""
+    del ctx, param
+    from coprocsim.units import parse_size_bytes  # noqa: PLC0415
+
+    try:
+        return parse_size_bytes(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Return `10ms` in ps; None where nothing is given."""
+    del ctx, param
+    if value is None:
+        return None
+    from coprocsim.units import parse_duration_ps  # noqa: PLC0415
+
+    try:
+        return parse_duration_ps(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def number(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Return a number of at most 64 bits, decimal or hexadecimal after `0x`; None where nothing is given."""
+    del ctx, param
+    if value is None:
+        return None
+    if not re.fullmatch(r"0[xX][0-9a-fA-F]+|[0-9]+", value):
+        raise click.BadParameter(f"`{value}` is not a number: write `0xe6110000` or `4096`")
+    found = int(value, 16 if value[:2] in {"0x", "0X"} else 10)
+    if found >= 2**64:
+        raise click.BadParameter(f"`{value}` does not fit in 64 bits")
+    return found
+
+
+def settings(texts: Iterable[str], shape: str = "key=value") -> "list[Setting]":
+    """Return `key=value` arguments, each of which may hold several with commas between them."""
+    from coprocsim.model import Setting  # noqa: PLC0415
+
+    found: dict[str, Setting] = {}
+    for part in (part for text in texts for part in text.split(",")):
+        name, equals, value = (each.strip() for each in part.partition("="))
+        if not (name and equals and value):
+            raise click.UsageError(f"`{part}` is not `{shape}`")
+        if name in found:
+            raise click.UsageError(f"`{name}` is given twice")
+        found[name] = Setting(name, value)
+    return list(found.values())
+
+
+# ---------------------------------------------------------------- names: completion of click
+
+
+def coprocs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the coprocs of the machine that begin so."""
+    del param
+    view = _view(ctx)
+    return [] if view is None else [each for each in view.coprocs if each.startswith(incomplete)]
+
+
+def domains(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the domains of the machine that begin so."""
+    del param
+    view = _view(ctx)
+    return [] if view is None else [each.name for each in view.domains.values() if each.name.startswith(incomplete)]
+
+
+def _view(ctx: click.Context) -> "View | None":
+    """Return the machine that is meant, if it is up: a shell that completes says nothing of mistakes."""
+    from coprocsim.cli.root import machine_path  # noqa: PLC0415 - `root` imports whoever imports this
+    from coprocsim.errors import CoprocsimError  # noqa: PLC0415
+    from coprocsim.observe.view import view  # noqa: PLC0415
+    from coprocsim.store import read  # noqa: PLC0415
+
+    try:
+        with read(machine_path(ctx.find_root().params["name"])) as file:
+            return view(file)
+    except CoprocsimError:
+        return None

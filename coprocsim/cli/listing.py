@@ -1,0 +1,114 @@
+"""`list`: what there is. Rows from the machine's file to a table; nothing else is loaded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from coprocsim.cli.arguments import coprocs, domains
+from coprocsim.cli.tables import Plain, json_option, left, plain, print_json, right, seconds, table
+
+if TYPE_CHECKING:
+    from coprocsim.observe.listing import CoprocLine, DomainLine, VcoprocLine
+    from coprocsim.toolstack.catalogue import Algorithm, PlatformKind
+
+_OF_THE_MACHINE = ("coprocs", "vcoprocs", "domains")
+_INSTALLED = ("schedulers", "platforms")
+
+
+@click.command("list", epilog="Example: coprocsim list vcoprocs --coproc gpu0")
+@click.argument("what", type=click.Choice((*_OF_THE_MACHINE, *_INSTALLED)), required=False)
+@click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Only this coproc, and who shares it.")
+@click.option("--domain", metavar="DOMAIN", shell_complete=domains, help="Only this domain, and what it shares.")
+@json_option
+@click.pass_obj
+def list_command(machine: Path, what: str | None, coproc: str | None, domain: str | None, as_json: bool) -> None:
+    """List what the machine has, or which schedulers and platforms are installed.
+
+    Without a word: coprocs, vcoprocs and domains.
+    """
+    if what in _INSTALLED:
+        if coproc is not None or domain is not None:
+            raise click.UsageError(f"`list {what}` is not about a machine: leave `--coproc` and `--domain` out")
+        _list_installed(what, as_json)
+        return
+    from coprocsim.observe import listing  # noqa: PLC0415
+    from coprocsim.observe.view import view  # noqa: PLC0415
+    from coprocsim.snapshot import VcoprocSettingRow  # noqa: PLC0415
+    from coprocsim.store import read  # noqa: PLC0415
+
+    with read(machine) as file:
+        seen, settings = view(file), file.rows(VcoprocSettingRow)
+    chosen = _OF_THE_MACHINE if what is None else (what,)
+    coproc_lines = list(listing.coproc_lines(seen, coproc, domain)) if "coprocs" in chosen else []
+    vcoproc_lines = list(listing.vcoproc_lines(seen, settings, coproc, domain)) if "vcoprocs" in chosen else []
+    domain_lines = list(listing.domain_lines(seen, coproc, domain)) if "domains" in chosen else []
+    if as_json:
+        lines = {"coprocs": coproc_lines, "vcoprocs": vcoproc_lines, "domains": domain_lines}
+        print_json({"now_ps": seen.now_ps, **{name: lines[name] for name in chosen}})
+        return
+    for name in chosen:
+        if name != chosen[0]:
+            print()
+        match name:
+            case "coprocs":
+                _print_coprocs(coproc_lines)
+            case "vcoprocs":
+                _print_vcoprocs(vcoproc_lines)
+            case "domains":
+                _print_domains(domain_lines)
+
+
+def _print_coprocs(lines: "Sequence[CoprocLine]") -> None:
+    from coprocsim.units import show_frequency  # noqa: PLC0415
+
+    table(
+        [
+            *left("Coproc", "State", "Scheduler", "Platform"),
+            *right("Clock", "Vcoprocs"),
+            *left("Running"),
+            *right("Switches", "Denied", "Resets"),
+            *left("Path"),
+        ],
+        [
+            (
+                *(line.coproc, line.state, line.algorithm, line.platform, show_frequency(line.clock_hz), line.vcoprocs),
+                *(line.running or "-", line.switches, line.denials, line.resets, line.path),
+            )
+            for line in lines
+        ],
+    )
+    for line in lines:
+        if line.failure is not None:
+            print(f"{line.coproc} has failed: {line.failure}")
+
+
+def _print_vcoprocs(lines: "Sequence[VcoprocLine]") -> None:
+    weighted = any(line.weight is not None for line in lines)
+    table(
+        [
+            *left("Domain"),
+            *right("ID"),
+            *left("Coproc", "State"),
+            *right(*(["Weight"] if weighted else []), "Run(s)", "Wait(s)", "Switches", "Denied", "IRQs"),
+        ],
+        [
+            (
+                *(line.domain, line.domain_id, line.coproc, line.state),
+                *(["-" if line.weight is None else line.weight] if weighted else []),
+                *(seconds(line.run_ps), seconds(line.wait_ps), line.switches, line.denials, line.irqs),
+            )
+            for line in lines
+        ],
+    )
+
+
+def _print_domains(lines: "Sequence[DomainLine]") -> None:
+    table(
+        [*left("Name"), *right("ID", "Mem", "VCPUs"), *left("State", "Coprocs")],
+        [
+            (line.domain, line.domain_id, line.memory_mib, line.vcpus, line.state, ",".join(line.coprocs) or "-")
+            for line in lines
+        ],
+    )

@@ -1,0 +1,90 @@
+"""What is said on stderr: errors with their place and cure, warnings, notes."""
+
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from coprocsim.errors import CoprocsimError, NodePlace, Span
+
+_RED, _YELLOW, _BLUE = "1;31", "1;33", "1;34"
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Return whether `stream` is a terminal whose user has nothing against colours."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _say(kind: str, colour: str, text: str) -> None:
+    # In the order in which it was said, also where both streams go to one file.
+    sys.stdout.flush()
+    shown = f"\033[{colour}m{kind}\033[0m" if wants_colour(sys.stderr) else kind
+    print(f"{shown}: {text}", file=sys.stderr)
+
+
+def error(text: str) -> None:
+    """Say what went wrong."""
+    _say("error", _RED, text)
+
+
+def warning(text: str) -> None:
+    """Say what the user should look at."""
+    _say("warning", _YELLOW, text)
+
+
+def note(text: str) -> None:
+    """Say what the user may want to know."""
+    _say("note", _BLUE, text)
+
+
+def mistake(found: "CoprocsimError") -> None:
+    """Say what is wrong, where, why, and what to do."""
+    error("\n".join(_lines(found)))
+
+
+def _lines(found: "CoprocsimError") -> list[str]:
+    lines = [found.what]
+    place: Span | NodePlace | None = getattr(found, "place", None)
+    path: str | None = getattr(found, "path", None)
+    if place is not None:
+        lines += _place(place, path)
+    elif path is not None:
+        lines.append(f" --> {path}")
+    if found.why is not None:
+        lines.append(f" why: {found.why}")
+    if found.hint is not None:
+        lines.append(f" hint: {found.hint}")
+    return lines
+
+
+def _place(place: "Span | NodePlace", tree: str | None) -> list[str]:
+    from coprocsim.errors import NodePlace  # noqa: PLC0415 - only to be told apart
+
+    if isinstance(place, NodePlace):
+        where = place.node if place.property is None else f"{place.node}: {place.property}"
+        return [f" --> {where}" if tree is None else f" --> {tree}: {where}"]
+    number = str(place.line)
+    # A tab before the place keeps its width, so that the carets stand below it.
+    indent = "".join("\t" if character == "\t" else " " for character in place.text[: place.column - 1])
+    carets = "^" * max(1, min(place.width, len(place.text) - place.column + 1))
+    return [
+        f" --> {place.path}:{place.line}:{place.column}",
+        f"{number} | {place.text}",
+        f"{' ' * len(number)} | {indent}{carets}",
+    ]
+
+
+def bug() -> None:
+    """Say that this is our mistake and how to report it, with the traceback that we need."""
+    import platform  # noqa: PLC0415 - hopefully never
+    import traceback  # noqa: PLC0415
+
+    from coprocsim import __version__  # noqa: PLC0415
+
+    sys.stdout.flush()
+    traceback.print_exc()
+    error(
+        "this is a bug of coprocsim; the machine is as it was before this command\n"
+        " hint: report the lines above, the command, and the files that it read; "
+        f"coprocsim {__version__}, Python {platform.python_version()}, {platform.system()}"
+    )

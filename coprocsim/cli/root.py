@@ -1,0 +1,83 @@
+"""The command `coprocsim` itself: its options, and where each of its commands is."""
+
+import os
+import re
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from coprocsim import __version__
+
+DEFAULT_MACHINE = "default"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
+
+# Each command's module, in the order in which people meet them; the command is called as its name says.
+COMMANDS = {
+    "boot": "machine",
+    "shutdown": "machine",
+    "domain": "domain",
+    "list": "listing",
+    "run": "running",
+    "step": "running",
+    "sched": "sched",
+    "workload": "workload",
+    "mmio": "mmio",
+    "stats": "stats",
+    "timeline": "timeline",
+    "completion": "completion",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(import_module(f"coprocsim.cli.{COMMANDS[cmd_name]}"), f"{cmd_name}_command")
+        assert isinstance(found, click.Command)
+        return found
+
+
+def machine_path(name: str) -> Path:
+    """Return where the machine of that name is kept."""
+    given = os.environ.get("COPROCSIM_STATE_DIR")
+    if given:
+        return Path(given) / f"{name}.sqlite"
+    from platformdirs import user_state_path  # noqa: PLC0415 - not needed by those who say where
+
+    return user_state_path("coprocsim") / f"{name}.sqlite"
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="A session: coprocsim boot dts/system.dtb; coprocsim domain create domains/infotainment.cfg; "
+    "coprocsim run 100ms; coprocsim list; coprocsim stats; coprocsim timeline",
+)
+@click.option(
+    "--machine",
+    "name",
+    metavar="NAME",
+    envvar="COPROCSIM_MACHINE",
+    default=DEFAULT_MACHINE,
+    help="Which of several machines is meant; COPROCSIM_MACHINE says it for all commands.",
+)
+@click.version_option(__version__, prog_name="coprocsim", message="%(prog)s %(version)s")
+@click.pass_context
+def root(ctx: click.Context, name: str) -> None:
+    """Emulate Xen's shared coprocessor framework: domains that take turns on coprocessors.
+
+    A machine is booted from a device tree and stays up between commands, until `shutdown`; its time passes with `run`
+    only. It is kept in one file under the user's state folder, or in the folder that COPROCSIM_STATE_DIR names.
+    """
+    if not _NAME.fullmatch(name):
+        hint = "letters, digits and `_ . + -`, 64 at most, beginning with a letter, digit or `_`"
+        raise click.BadParameter(f"`{name}` cannot be a machine's name: {hint}", param_hint="--machine")
+    ctx.obj = machine_path(name)

@@ -1,0 +1,108 @@
+"""Tables for reading, and the one JSON document that `--json` prints instead."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeAlias, TypeVar
+
+import click
+
+from coprocsim.cli.messages import wants_colour
+
+Plain: TypeAlias = "bool | int | float | str | Sequence[Plain] | dict[str, Plain] | None"
+F = TypeVar("F", bound=Callable[..., object])
+
+_STATE_COLOURS = {"running": "32", "online": "32", "switching": "33", "waiting": "33", "failed": "31", "parked": "31"}
+
+
+class Column(NamedTuple):
+    """A column: numbers stand to the right."""
+
+    title: str
+    right: bool = False
+
+
+def left(*titles: str) -> list[Column]:
+    """Return columns of words."""
+    return [Column(title) for title in titles]
+
+
+def right(*titles: str) -> list[Column]:
+    """Return columns of numbers."""
+    return [Column(title, right=True) for title in titles]
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str | int]]) -> None:
+    """Print rows below their titles, aligned; no cell is ever wrapped or cut."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(column.title), *(len(row[n]) for row in cells), 0) for n, column in enumerate(columns)]
+    colour = wants_colour(sys.stdout)
+    print(_line([column.title for column in columns], columns, widths, "1" if colour else None))
+    for row in cells:
+        print(_line(row, columns, widths, None, coloured=colour))
+
+
+def _line(
+    cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int], style: str | None, *, coloured: bool = False
+) -> str:
+    padded = []
+    for cell, column, width in zip(cells, columns, widths, strict=True):
+        text = cell.rjust(width) if column.right else cell.ljust(width)
+        if coloured and cell in _STATE_COLOURS:
+            text = text.replace(cell, f"\033[{_STATE_COLOURS[cell]}m{cell}\033[0m")
+        padded.append(text)
+    line = "  ".join(padded).rstrip()
+    return line if style is None else f"\033[{style}m{line}\033[0m"
+
+
+def heading(text: str) -> None:
+    """Print what the next table is about."""
+    print(f"\033[4m{text}\033[0m" if wants_colour(sys.stdout) else text)
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def seconds(time_ps: int, decimals: int = 3) -> str:
+    """Return a time in seconds, rounded to so many decimals."""
+    unit_ps = 10 ** (12 - decimals)
+    whole, rest = divmod((time_ps + unit_ps // 2) // unit_ps, 10**decimals)
+    return f"{whole}.{rest:0{decimals}}" if decimals else str(whole)
+
+
+def exact_seconds(rows: Sequence[Sequence[int]]) -> list[list[str]]:
+    """Return times in seconds with as many decimals as all of them need, so that what adds up is seen to."""
+    decimals = next((d for d in (6, 9) if not any(time_ps % 10 ** (12 - d) for row in rows for time_ps in row)), 12)
+    return [[seconds(time_ps, decimals) for time_ps in row] for row in rows]
+
+
+def milliseconds(time_ps: int) -> str:
+    """Return a time in milliseconds with three decimals."""
+    whole, rest = divmod((time_ps + 500_000) // 1_000_000, 1000)
+    return f"{whole}.{rest:03}"
+
+
+# ---------------------------------------------------------------- JSON
+
+
+def json_option(command: F) -> F:
+    """Give a command the option `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document; times are in ps.")(command)
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document; named tuples become objects."""
+    import json  # noqa: PLC0415 - only who asks for it waits for it
+
+    print(json.dumps(plain(document), indent=2, ensure_ascii=False))
+
+
+def plain(value: object) -> Plain:
+    """Return `value` as what JSON knows."""
+    if isinstance(value, dict):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return plain(value._asdict())
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    assert value is None or isinstance(value, bool | int | float | str), f"JSON knows no {type(value)}"
+    return value

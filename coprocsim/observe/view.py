@@ -1,0 +1,75 @@
+"""A machine as it is to be seen: its rows by name, and counters that include the stretch of time under way."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from coprocsim import names
+from coprocsim.snapshot import AliasRow, CoprocRow, DomainRow, MachineRow, VcoprocRow
+
+if TYPE_CHECKING:
+    from coprocsim.store import MachineFile
+
+
+class View(NamedTuple):
+    """Coprocs by identifier, domains by id, vcoprocs in order of domain and number."""
+
+    machine: MachineRow
+    coprocs: dict[str, CoprocRow]
+    domains: dict[int, DomainRow]
+    vcoprocs: list[VcoprocRow]
+    aliases: dict[str, str]
+
+    @property
+    def now_ps(self) -> int:
+        """The present instant."""
+        return self.machine.now_ps
+
+    def coproc_named(self, name: str) -> CoprocRow:
+        """Return the coproc of that identifier, path or alias; LookupFailed with the nearest."""
+        paths = {coproc_id: coproc.path for coproc_id, coproc in self.coprocs.items()}
+        return self.coprocs[names.coproc_id(name, paths, self.aliases)]
+
+    def domain_named(self, name: str) -> DomainRow:
+        """Return the domain of that id or name; LookupFailed with the nearest."""
+        return self.domains[names.domain_id(name, {each.domain_id: each.name for each in self.domains.values()})]
+
+    def of(self, coproc: str | None, domain: str | None) -> Iterator[VcoprocRow]:
+        """Yield the vcoprocs of a coproc and of a domain, where these are given by name."""
+        coproc_id = None if coproc is None else self.coproc_named(coproc).coproc_id
+        domain_id = None if domain is None else self.domain_named(domain).domain_id
+        for vcoproc in self.vcoprocs:
+            if coproc_id in {None, vcoproc.coproc_id} and domain_id in {None, vcoproc.domain_id}:
+                yield vcoproc
+
+    def called(self, who: str) -> str:
+        """Return the name of the domain whose vcoproc `who` is (`d1v0`); of one that is gone, what is known of it."""
+        domain = self.domains.get(int(who[1:].partition("v")[0]))
+        return who if domain is None else domain.name
+
+    def run_ps(self, vcoproc: VcoprocRow) -> int:
+        """Return how long a vcoproc has had its coproc until now."""
+        coproc = self.coprocs[vcoproc.coproc_id]
+        runs = coproc.use == "run" and coproc.current == who(vcoproc)
+        return vcoproc.counters.run_ps + (self.now_ps - coproc.use_since_ps if runs else 0)
+
+    def wait_ps(self, vcoproc: VcoprocRow) -> int:
+        """Return how long a vcoproc has been ready without having its coproc until now."""
+        waits = vcoproc.state == "WAITING"
+        return vcoproc.counters.wait_ps + (self.now_ps - vcoproc.waiting_since_ps if waits else 0)
+
+
+def view(file: "MachineFile") -> View:
+    """Return the machine in `file`."""
+    vcoprocs = sorted(file.rows(VcoprocRow), key=lambda row: (row.domain_id, row.number))
+    return View(
+        file.rows(MachineRow)[0],
+        {row.coproc_id: row for row in file.rows(CoprocRow)},
+        {row.domain_id: row for row in sorted(file.rows(DomainRow), key=lambda row: row.domain_id)},
+        vcoprocs,
+        {row.alias: row.path for row in file.rows(AliasRow)},
+    )
+
+
+def who(vcoproc: VcoprocRow) -> str:
+    """Return a vcoproc's name: `d1v0`."""
+    return f"d{vcoproc.domain_id}v{vcoproc.number}"

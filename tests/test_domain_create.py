@@ -1,0 +1,184 @@
+"""Creating a domain is all or nothing: whatever fails, at whichever step, the machine is what it was."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from coprocsim.errors import CfgError, CoprocsimError
+from coprocsim.hypervisor import domains, iommu, rest, switching
+from coprocsim.hypervisor.state import Board
+from coprocsim.platforms.base import Refused
+from coprocsim.platforms.generic import GenericPlatform
+from coprocsim.platforms.reference import ReferencePlatform
+from coprocsim.schedulers.rrobin import RoundRobin
+from coprocsim.store import read
+from coprocsim.toolstack import boot, control, domain
+from coprocsim.toolstack.session import session
+
+ROOT = Path(__file__).parents[1]
+THREE = """name = "guest"
+memory = 256
+coproc = [ "gpu0", "xxx0",
+           "xxc0" ]
+coproc_workload = [ "xxc0,kind=periodic,period=10ms,work=1ms" ]
+"""
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """Return the file of the example system, up for a while, with a guest that works."""
+    path = tmp_path / "machine.sqlite"
+    boot.boot(path, str(ROOT / "dts" / "system.dtb"), boot.BootOptions({}))
+    create(
+        path, 'name = "first"\nmemory = 64\ncoproc = [ "gpu0" ]\ncoproc_workload = [ "gpu0,kind=backlog,work=1ms" ]\n'
+    )
+    control.run(path, 5 * 10**10, lambda done, total: True)
+    return path
+
+
+def create(machine: Path, text: str) -> domain.Created:
+    """Create a domain from the text of a config."""
+    cfg = machine.parent / "guest.cfg"
+    cfg.write_text(text)
+    return domain.create(machine, str(cfg), (), paused=False, dry_run=False)
+
+
+def dump(machine: Path) -> str:
+    with read(machine) as file:
+        return file.dump()
+
+
+def refused(machine: Path, text: str) -> CfgError:
+    """Return the error that a config is refused with, having seen that nothing was changed."""
+    before = dump(machine)
+    with pytest.raises(CfgError) as caught:
+        create(machine, text)
+    assert dump(machine) == before
+    return caught.value
+
+
+def place(error: CfgError) -> tuple[int, int, int]:
+    assert error.place is not None
+    assert not hasattr(error.place, "node")
+    return error.place.line, error.place.column, error.place.width
+
+
+def test_a_domain_with_three_vcoprocs_is_created(machine: Path) -> None:
+    created = create(machine, THREE)
+    assert (created.domain_id, created.coprocs) == (2, ("gpu0", "xxx0", "xxc0"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what", "where"),
+    [
+        ('"xxx0"', '"xxx1"', "no shared coproc `xxx1`", (3, 21, 4)),
+        ('"xxc0" ]', '"/soc/coproc@e6182001" ]', "no shared coproc `/soc/coproc@e6182001`", (4, 13, 20)),
+        ('"xxx0"', '"gpu0"', "`gpu0` is named twice in `coproc`", (3, 21, 4)),
+        ('"xxx0"', '"/soc/gsx@fd000000"', "`gpu0` is shared twice", (3, 21, 17)),
+        ('"xxx0"', '"xxx0,weight=3"', "`rrobin` has no parameter `weight`", (3, 26, 8)),
+        ('"guest"', '"first"', "the name `first` is taken by domain 1", (1, 8, 7)),
+        ('"guest"', '"Domain-0"', "the name `Domain-0` is taken by domain 0", (1, 8, 10)),
+        ("xxc0,kind", "xxx1,kind", "no shared coproc `xxx1`", (5, 22, None)),
+        ("period=10ms,", "", "a workload of kind `periodic` needs `period`", (5, 27, 13)),
+        ("work=1ms", "work=0ms", "`work=0ms` makes no sense", (5, 53, 8)),
+        ("work=1ms", "work=1ms,rate=3", "a workload of this kind has no option `rate`", (5, 62, 6)),
+    ],
+)
+def test_a_config_is_refused_at_its_place(machine: Path, old: str, new: str, what: str, where: tuple) -> None:
+    assert old in THREE
+    error = refused(machine, THREE.replace(old, new, 1))
+    assert error.what == what
+    assert error.hint
+    line, column, width = place(error)
+    assert (line, column) == where[:2]
+    assert where[2] is None or width == where[2]
+
+
+def test_the_third_vcoproc_of_three_is_refused_by_its_platform(machine: Path) -> None:
+    """The reference platform has room for 16 contexts; the seventeenth domain also wants two other coprocs first."""
+    for number in range(ReferencePlatform.contexts_max or 0):
+        create(machine, f'name = "user{number}"\nmemory = 16\ncoproc = [ "xxx0" ]\n')
+    error = refused(machine, 'name = "late"\nmemory = 16\ncoproc = [ "gpu0", "xxc0", "xxx0" ]\n')
+    assert error.what == "platform `reference` refuses a vcoproc of `xxx0`: all 16 contexts of `xxx0` are taken"
+    assert place(error) == (3, 29, 4)
+
+
+def tripping(count: int, function: Callable, error: Exception) -> Callable:
+    """Return `function`, except that its `count`-th call raises `error`."""
+    calls = 0
+
+    def tripped(*arguments, **named):
+        nonlocal calls
+        calls += 1
+        if calls == count:
+            raise error
+        return function(*arguments, **named)
+
+    return tripped
+
+
+STEPS = {
+    "platform init": (GenericPlatform, "domain_create"),
+    "IOMMU assignment": (iommu, "no_room"),
+    "scheduler registration": (RoundRobin, "add"),
+    "state": (switching, "set_state"),
+    "workload": (domains, "give_work"),
+    "guest's first event": (domains.interrupts, "attend"),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_failure_at_any_step_undoes_all_before_it(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, step: str, count: int
+) -> None:
+    owner, name = STEPS[step]
+    with session(machine) as loaded:
+        loaded.keep = False
+        board, row = loaded.board, loaded.machine
+        spec_text = THREE.replace('"xxc0,kind', '"gpu0,kind=idle", "xxc0,kind')
+        before = stored(board, row)
+        monkeypatch.setattr(owner, name, tripping(count, getattr(owner, name), CoprocsimError("provoked")))
+        with pytest.raises(CoprocsimError, match="provoked"):
+            domains.create(board, plan_of(board, spec_text))
+        monkeypatch.undo()
+        assert stored(board, row) == before
+        # And the way is free for the same domain afterwards.
+        assert domains.create(board, plan_of(board, spec_text)).domain_id == 2
+
+
+def plan_of(board: Board, text: str) -> domains.DomainPlan:
+    from coprocsim.xlcfg import read_domain
+
+    return domain.plan_domain(board, read_domain(text.encode(), "guest.cfg"), Path())[0]
+
+
+def stored(board: Board, row) -> object:
+    """Return all that would be stored; how many events were ever armed is no part of what a machine is."""
+    snapshot = rest.to_rows(board, row)
+    return repr((snapshot.coprocs, snapshot.domains, snapshot.vcoprocs, snapshot.plugins, snapshot.events)), len(
+        board.trace
+    )
+
+
+def test_an_iommu_without_room_refuses_and_undoes(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(iommu, "CONTEXTS_MAX", 1)
+    error = refused(machine, 'name = "second"\nmemory = 16\ncoproc = [ "xxx0", "gpu0" ]\n')
+    assert error.what.startswith("IOMMU `/soc/")
+    assert error.what.endswith("has no context left for `gpu0`")
+    assert place(error) == (3, 21, 4)
+
+
+def test_a_failed_coproc_takes_no_more_vcoprocs(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GenericPlatform, "domain_create", lambda self, vcoproc: Refused("it is switched off"))
+    error = refused(machine, 'name = "second"\nmemory = 16\ncoproc = [ "xxx0", "gpu0" ]\n')
+    assert error.what == "platform `generic` refuses a vcoproc of `gpu0`: it is switched off"
+
+
+def test_a_dry_run_changes_nothing(machine: Path) -> None:
+    before = dump(machine)
+    (machine.parent / "guest.cfg").write_text(THREE)
+    created = domain.create(machine, str(machine.parent / "guest.cfg"), (), paused=False, dry_run=True)
+    assert created.name == "guest"
+    assert dump(machine) == before

@@ -1,0 +1,48 @@
+"""The guests in `domains/`: they are what a newcomer copies from, so they must be right."""
+
+from pathlib import Path
+
+import pytest
+
+from coprocsim.devicetree import loads
+from coprocsim.guests import guest_of
+from coprocsim.guests.base import GuestSite
+from coprocsim.model import CoprocSpec
+from coprocsim.xlcfg import read_domain
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "domains").glob("*.cfg"))
+ACCEPTED = [path for path in EXAMPLES if path.stem != "refused"]
+RAM = range(0x4000_0000, 0x4200_0000)
+
+
+@pytest.fixture(scope="module")
+def shared() -> dict[str, CoprocSpec]:
+    """What the example system shares, by each of its names."""
+    coprocs = loads((ROOT / "dts" / "system.dtb").read_bytes()).machine.coprocs
+    return {name: each for each in coprocs for name in (each.coproc_id, each.path, *each.aliases)}
+
+
+def test_there_are_enough_to_learn_from():
+    assert len(ACCEPTED) >= 5
+    assert len({read_domain(path.read_bytes(), path.name).name for path in EXAMPLES}) == len(EXAMPLES)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_read_without_a_warning(path):
+    assert read_domain(path.read_bytes(), path.name).warnings == ()
+
+
+@pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.stem)
+def test_an_example_names_coprocs_that_are_shared_and_workloads_that_exist(path, shared):
+    spec = read_domain(path.read_bytes(), path.name)
+    assert spec.coprocs
+    attached = {shared[each.name].coproc_id for each in spec.coprocs}
+    for each in spec.workloads:
+        assert shared[each.coproc].coproc_id in attached
+        assert guest_of(GuestSite(shared[each.coproc], (RAM,), 0, "example"), each.options)
+
+
+def test_the_refused_example_names_a_coproc_that_is_not_shared(shared):
+    spec = read_domain((ROOT / "domains" / "refused.cfg").read_bytes(), "refused.cfg")
+    assert [each.name for each in spec.coprocs if each.name not in shared] == ["gpu1"]
