@@ -9,7 +9,7 @@ from coprocsim.hardware import MODELS
 from coprocsim.hardware.base import Hardware
 from coprocsim.hypervisor import domains, switching
 from coprocsim.hypervisor.machine import Hypervisor, Parts, build_coproc
-from coprocsim.hypervisor.state import Board, Coproc, Domain, Vcoproc
+from coprocsim.hypervisor.state import Board, Coproc, Domain, Phase, Vcoproc
 from coprocsim.model import (
     CoprocSpec,
     Line,
@@ -35,6 +35,7 @@ S = 10**12
 
 BASE = 0x8000_0000
 PAGE_BYTES = 0x1000
+ON_HARDWARE = {VcoprocState.RUNNING, VcoprocState.ASKED_TO_SLEEP}
 
 
 def spec(
@@ -78,6 +79,13 @@ class Driver(ScriptedPlatform):
         return Failed("it is dead") if "reset" in self.broken else Done(self.reset_cost_ps)
 
     reset_cost_ps = 0
+
+
+def driver_of(vcoproc: Vcoproc) -> Driver:
+    """Return the driver of a vcoproc's coproc, to break it."""
+    platform = vcoproc.coproc.platform
+    assert isinstance(platform, Driver)
+    return platform
 
 
 def driver(leave_ps: int = 0, enter_ps: int = 0, invalidate_ps: int = 0, reset_ps: int = 0) -> type[Driver]:
@@ -198,6 +206,19 @@ class Machine:
         current = self.board.coprocs[coproc_id].current
         return current.vcoproc_id if current is not None and current.state is VcoprocState.RUNNING else None
 
+    def check(self) -> None:
+        """Assert what must hold at every instant, whatever happened."""
+        board = self.board
+        for coproc in board.coprocs.values():
+            on_hardware = [each for each in coproc.vcoprocs.values() if each.state in ON_HARDWARE]
+            assert on_hardware in ([], [coproc.current])
+            holders = {board.attached.get(str(stream)) for stream in coproc.spec.streams} - {None}
+            assert holders <= ({coproc.current.vcoproc_id} if coproc.current else set())
+            if coproc.phase is Phase.SETTLED and coproc.current is None:
+                assert VcoprocState.WAITING not in {each.state for each in coproc.vcoprocs.values()}
+            if coproc.phase is Phase.FAILED:
+                assert {each.state for each in coproc.vcoprocs.values()} <= {VcoprocState.SLEEPING}
+
     def book(self) -> None:
         """Bring the counters of all coprocs up to now."""
         for coproc in self.board.coprocs.values():
@@ -223,16 +244,15 @@ def deny(vcoproc: Vcoproc, *retries_ps: int) -> None:
 
 def turns(rows: Iterable[TraceRow], until_ps: int) -> dict[str, int]:
     """Return how long each vcoproc was RUNNING or ASKED_TO_SLEEP, from the trace alone."""
-    on_hardware = {VcoprocState.RUNNING.value, VcoprocState.ASKED_TO_SLEEP.value}
     total: dict[str, int] = {}
     since: dict[str, int] = {}
     for at_ps, _, what, *more in rows:
         if what != "state":
             continue
         who, old, new = (str(each) for each in more)
-        if old in on_hardware and new not in on_hardware:
+        if old in ON_HARDWARE and new not in ON_HARDWARE:
             total[who] = total.get(who, 0) + at_ps - since.pop(who)
-        elif old not in on_hardware and new in on_hardware:
+        elif old not in ON_HARDWARE and new in ON_HARDWARE:
             since[who] = at_ps
     for who, at_ps in since.items():
         total[who] = total.get(who, 0) + until_ps - at_ps

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from coprocsim.errors import CfgError, CoprocsimError
-from coprocsim.hypervisor import domains, iommu, rest, switching
+from coprocsim.hypervisor import domains, interrupts, iommu, rest, switching
 from coprocsim.hypervisor.state import Board
 from coprocsim.platforms.base import Refused
 from coprocsim.platforms.generic import GenericPlatform
@@ -85,7 +85,9 @@ def test_a_domain_with_three_vcoprocs_is_created(machine: Path) -> None:
         ("work=1ms", "work=1ms,rate=3", "a workload of this kind has no option `rate`", (5, 62, 6)),
     ],
 )
-def test_a_config_is_refused_at_its_place(machine: Path, old: str, new: str, what: str, where: tuple) -> None:
+def test_a_config_is_refused_at_its_place(
+    machine: Path, old: str, new: str, what: str, where: tuple[int, int, int | None]
+) -> None:
     assert old in THREE
     error = refused(machine, THREE.replace(old, new, 1))
     assert error.what == what
@@ -104,7 +106,7 @@ def test_the_third_vcoproc_of_three_is_refused_by_its_platform(machine: Path) ->
     assert place(error) == (3, 29, 4)
 
 
-def tripping(count: int, function: Callable, error: Exception) -> Callable:
+def tripping(count: int, function: Callable[..., object], error: Exception) -> Callable[..., object]:
     """Return `function`, except that its `count`-th call raises `error`."""
     calls = 0
 
@@ -124,7 +126,7 @@ STEPS = {
     "scheduler registration": (RoundRobin, "add"),
     "state": (switching, "set_state"),
     "workload": (domains, "give_work"),
-    "guest's first event": (domains.interrupts, "attend"),
+    "guest's first event": (interrupts, "attend"),
 }
 
 

@@ -145,6 +145,8 @@ CURES = [
     ("a = 'it's'\n", "the string ends before this", (1, 9, 1), "a quote inside a text"),
     ('a = """x"""\n', "the string ends before this", (1, 7, 3), "no triple quotes"),
     ('a = "x" "y"\n', 'expected the end of the line, found `"y"`', (1, 9, 3), "neighbours are not joined"),
+    ("a = 1 'é'\n", "expected the end of the line, found `'é'`", (1, 7, 3), "neighbours are not joined"),
+    (f"{'x' * 100}\n", f"no `=` behind `{'x' * 80}…`", (1, 1, 100), f"write `{'x' * 80}… = value`"),
     ('a = "x" + "y"\n', "values are not added up here", (1, 9, 1), "`name += value`"),
     ('a = "\\d"\n', "xl does not know the escape `\\d`", (1, 6, 2), "write `\\\\` for a backslash"),
     ('a = "\\0"\n', "`\\0` needs two or three digits behind it", (1, 6, 2), "write `\\\\` for a backslash"),

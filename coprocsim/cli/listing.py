@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from coprocsim.cli.arguments import coprocs, domains
-from coprocsim.cli.tables import Plain, json_option, left, plain, print_json, right, seconds, table
+from coprocsim.cli.tables import json_option, left, print_json, right, seconds, table
 
 if TYPE_CHECKING:
     from coprocsim.observe.listing import CoprocLine, DomainLine, VcoprocLine
-    from coprocsim.toolstack.catalogue import Algorithm, PlatformKind
 
 _OF_THE_MACHINE = ("coprocs", "vcoprocs", "domains")
 _INSTALLED = ("schedulers", "platforms")
@@ -112,3 +111,28 @@ def _print_domains(lines: "Sequence[DomainLine]") -> None:
             for line in lines
         ],
     )
+
+
+# ---------------------------------------------------------------- what is installed
+
+
+def _list_installed(what: str, as_json: bool) -> None:
+    from coprocsim.toolstack import catalogue  # noqa: PLC0415 - the registries: every plugin
+
+    if what == "platforms":
+        platforms = catalogue.platforms()
+        if as_json:
+            print_json({"platforms": platforms})
+            return
+        rows = [(each.platform, each.hardware, ", ".join(each.compatible), each.summary) for each in platforms]
+        table(left("Platform", "Hardware", "Drives", "What it is"), rows)
+        return
+    algorithms, sharing = catalogue.algorithms(), catalogue.sharing_parameters()
+    if as_json:
+        print_json({"schedulers": algorithms, "sharing": sharing})
+        return
+    table(left("Scheduler", "What it does"), [(each.scheduler, each.summary) for each in algorithms])
+    print()
+    lines = [(each.scheduler, *parameter) for each in algorithms for parameter in each.parameters]
+    lines += [("(any)", *parameter) for parameter in sharing]
+    table(left("Scheduler", "Parameter", "Of", "Default", "Limits", "What it says"), lines)

@@ -1,6 +1,7 @@
 """`boot` and `shutdown`: a machine begins and ends."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -8,8 +9,11 @@ from coprocsim.cli import messages
 from coprocsim.cli.arguments import settings, size
 from coprocsim.cli.tables import json_option, left, print_json, right, table
 
+if TYPE_CHECKING:
+    from coprocsim.snapshot import CoprocRow, Snapshot
 
-@click.command(epilog="Example: coprocsim boot dts/system.dtb --seed 7")
+
+@click.command("boot", epilog="Example: coprocsim boot dts/system.dtb --seed 7")
 @click.argument("tree", metavar="SYSTEM.dtb|.dts", type=click.Path())
 @click.option("--platform", "platforms", metavar="ID=NAME", multiple=True, help="Drive a coproc with this platform.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Of all that is random.")
@@ -24,27 +28,80 @@ def boot_command(
 
     A source (.dts) is compiled with dtc.
     """
-    from coprocsim.observe import listing  # noqa: PLC0415
-    from coprocsim.observe.view import View  # noqa: PLC0415
     from coprocsim.toolstack.boot import BootOptions, boot  # noqa: PLC0415
 
     chosen = {setting.name: setting.value for setting in settings(platforms, "ID=NAME")}
     booted = boot(machine, tree, BootOptions(chosen, seed, trace_limit, force))
-    snapshot = booted.snapshot
-    found = listing.devices(snapshot)
+    found = [_device(booted.snapshot, row) for row in booted.snapshot.coprocs]
     if as_json:
-        print_json({"model": snapshot.machine.model, "seed": seed, "coprocs": found})
+        print_json({"model": booted.snapshot.machine.model, "seed": seed, "coprocs": found})
     else:
-        many = "1 shared coproc" if len(found) == 1 else f"{len(found)} shared coprocs"
-        print(f"{snapshot.machine.model}: {many}, seed {seed}")
-        table(
-            [*left("Coproc", "Platform", "Scheduler"), *right("Clock"), *left("Ranges", "Lines", "IOMMU", "Path")],
-            [
-                (each.coproc, each.platform, each.algorithm, show_frequency(each.clock_hz), *_wiring(each), each.path)
-                for each in found
-            ],
-        )
+        _print_devices(booted.snapshot.machine.model, seed, found)
     for note in booted.notes:
         messages.note(note)
     for warning in booted.warnings:
         messages.warning(warning)
+
+
+class _Device(NamedTuple):
+    """A shared coproc as `boot` has found it; the fields' names are the keys of `--json`."""
+
+    coproc: str
+    path: str
+    platform: str
+    scheduler: str
+    clock_hz: int
+    ranges: tuple[dict[str, str | int], ...]
+    lines: tuple[dict[str, str | int | None], ...]
+    streams: tuple[str, ...]
+
+
+def _device(snapshot: "Snapshot", row: "CoprocRow") -> _Device:
+    mine = row.coproc_id
+    return _Device(
+        mine,
+        row.path,
+        row.platform,
+        row.algorithm,
+        row.clock_hz,
+        tuple(
+            {"name": each.name, "base": each.base, "size_bytes": each.size_bytes}
+            for each in snapshot.regions
+            if each.coproc_id == mine
+        ),
+        tuple(
+            {"name": each.name, "label": each.label, "intid": each.intid}
+            for each in snapshot.lines
+            if each.coproc_id == mine
+        ),
+        tuple(f"{each.iommu}:{each.cells}".rstrip(":") for each in snapshot.streams if each.coproc_id == mine),
+    )
+
+
+def _print_devices(model: str, seed: int, devices: list[_Device]) -> None:
+    from coprocsim.units import show_frequency  # noqa: PLC0415
+
+    many = "1 shared coproc" if len(devices) == 1 else f"{len(devices)} shared coprocs"
+    print(f"{model}: {many}, seed {seed}")
+    table(
+        [*left("Coproc", "Platform", "Scheduler"), *right("Clock"), *left("Path", "Lines", "Ranges", "IOMMU")],
+        [
+            (
+                *(each.coproc, each.platform, each.scheduler, show_frequency(each.clock_hz), each.path),
+                ", ".join(str(line["label"]) for line in each.lines) or "-",
+                ", ".join(f"{window['name']}@{window['base']:#x}" for window in each.ranges),
+                ", ".join(each.streams) or "-",
+            )
+            for each in devices
+        ],
+    )
+
+
+@click.command("shutdown", epilog="Example: coprocsim --machine second shutdown")
+@click.pass_obj
+def shutdown_command(machine: Path) -> None:
+    """End the machine: nothing of it stays."""
+    from coprocsim.toolstack.boot import shutdown  # noqa: PLC0415
+
+    shutdown(machine)
+    print("the machine is down")

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from coprocsim.devicetree import blob as _blob
 from coprocsim.devicetree import machine as _machine
 from coprocsim.devicetree import older as _older
-from coprocsim.devicetree.sharing import SHARING
 from coprocsim.devicetree.source import compile_source
 from coprocsim.devicetree.tree import Node, Tree
 from coprocsim.model import MachineSpec, VcoprocNode
 
-__all__ = ["SHARING", "Node", "System", "Tree", "compile_source", "load_domain_nodes", "loads"]
+__all__ = ["Node", "System", "Tree", "compile_source", "load_domain_nodes", "loads"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,12 +163,17 @@ def destroy(board: Board, domain: Domain) -> None:
 
 
 def bury(board: Board) -> None:
-    """Remove the dying domains whose contexts have all left."""
+    """Remove the dying domains whose contexts have all left, and whose last turns are booked."""
     for domain in list(board.dying.values()):
-        if all(vcoproc.state is VcoprocState.SLEEPING for vcoproc in domain.vcoprocs):
+        if all(_has_left(vcoproc) for vcoproc in domain.vcoprocs):
             for vcoproc in reversed(domain.vcoprocs):
                 _detach(board, vcoproc)
             del board.domains[domain.domain_id], board.dying[domain.domain_id]
+
+
+def _has_left(vcoproc: Vcoproc) -> bool:
+    closed = vcoproc.coproc.closed
+    return vcoproc.state is VcoprocState.SLEEPING and (closed is None or closed.vcoproc != vcoproc.vcoproc_id)
 
 
 def _detach(board: Board, vcoproc: Vcoproc) -> None:

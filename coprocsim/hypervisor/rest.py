@@ -41,11 +41,10 @@ class _Switching(msgspec.Struct):
     idle: Idle | None
     closed: Ran | None
     entry_cost_ps: int
-    switch_since_ps: int
+    switched_before_ps: int
     denied_since_ps: int
     sufferer: str | None
     noted: bool
-    retry_due: bool
     asserted: tuple[str, ...]
 
 
@@ -142,11 +141,10 @@ def _switching_of(coproc: Coproc) -> _Switching:
         coproc.answer if isinstance(coproc.answer, Idle) else None,
         coproc.closed,
         coproc.entry_cost_ps,
-        coproc.switch_since_ps,
+        coproc.switched_before_ps,
         coproc.denied_since_ps,
         None if coproc.sufferer is None else coproc.sufferer.who,
         coproc.noted,
-        coproc.retry_due,
         coproc.asserted,
     )
 
@@ -329,10 +327,10 @@ def _restore_switching(board: Board, coproc: Coproc, row: rows.CoprocRow) -> Non
     coproc.answer = saved.run if saved.run is not None else saved.idle
     coproc.closed = saved.closed
     coproc.entry_cost_ps = saved.entry_cost_ps
-    coproc.switch_since_ps = saved.switch_since_ps
+    coproc.switched_before_ps = saved.switched_before_ps
     coproc.denied_since_ps = saved.denied_since_ps
     coproc.sufferer = None if saved.sufferer is None else board.vcoprocs.get(saved.sufferer)
-    coproc.noted, coproc.retry_due, coproc.asserted = saved.noted, saved.retry_due, saved.asserted
+    coproc.noted, coproc.asserted = saved.noted, saved.asserted
     coproc.current = None if row.current is None else board.vcoprocs[row.current]
     coproc.use, coproc.use_since_ps = Use(row.use), row.use_since_ps
     coproc.failure = row.failure

@@ -92,12 +92,15 @@ class Coproc:
     """The leaving one's closed turn, until the switch's cost is known."""
     entry_cost_ps: int = 0
     """What the running one is charged for the switch that brought it in."""
-    switch_since_ps: int = 0
+    switched_before_ps: int = 0
+    """What of its time had gone into switching when the present switch began."""
     denied_since_ps: int = 0
     sufferer: Vcoproc | None = None
     """Who waits while the running one denies."""
     noted: bool = False
     retry_due: bool = False
+    timeout_due: bool = False
+    """The promised retry, or the switch timeout, has come: for the decision that follows at once."""
     use: Use = Use.IDLE
     use_since_ps: int = 0
     asserted: tuple[str, ...] = ()

@@ -96,6 +96,8 @@ def decide(board: Board, coproc: Coproc) -> None:
     """Ask the scheduler, then keep, leave, enter or idle accordingly."""
     if not coproc.phase.decides:
         return
+    retry_due, coproc.retry_due = coproc.retry_due, False
+    timeout_due, coproc.timeout_due = coproc.timeout_due, False
     answer = coproc.scheduler.pick(board.now_ps, coproc.turn)
     if board.decisions is not None:
         denied_since_ps = coproc.denied_since_ps if coproc.phase is Phase.DENIED else None
@@ -104,15 +106,16 @@ def decide(board: Board, coproc: Coproc) -> None:
     current = coproc.current
     if current is None:
         if isinstance(answer, Run) and wanted is not None:
-            coproc.switch_since_ps = board.now_ps
+            coproc.switched_before_ps = coproc.counters.switch_ps
             _enter(board, coproc, wanted, answer)
         else:
             _arm_turn(board, coproc, answer.until_ps if isinstance(answer, Idle) else None)
     elif wanted is current and current.state is _RUNNING and isinstance(answer, Run):
         _keep(board, coproc, answer)
-    elif coproc.phase is Phase.SETTLED or coproc.retry_due:
-        coproc.retry_due = False
+    elif coproc.phase is Phase.SETTLED or retry_due:
         _leave(board, coproc, current, answer)
+    if timeout_due and coproc.phase is Phase.DENIED and current is not None:
+        _force(board, coproc, current)
 
 
 def _arm_turn(board: Board, coproc: Coproc, at_ps: int | None) -> None:
@@ -243,9 +246,13 @@ def retry(board: Board, coproc: Coproc) -> None:
 
 
 def timed_out(board: Board, coproc: Coproc) -> None:
-    """The driver has denied for too long: take the coproc from the running vcoproc by force."""
-    current = coproc.current
-    assert current is not None
+    """The driver has denied for too long: unless a decision now ends it, the coproc is taken by force."""
+    coproc.timeout_due = True
+    board.touch(coproc)
+
+
+def _force(board: Board, coproc: Coproc, current: Vcoproc) -> None:
+    """Take the coproc from the running vcoproc, which still denies."""
     board.record(coproc, "timeout", current.who)
     _close_turn(board, coproc, current)
     _reset(board, coproc, current, "the switch timed out")
@@ -261,10 +268,9 @@ def _close_turn(board: Board, coproc: Coproc, current: Vcoproc) -> None:
     assert coproc.turn is not None
     coproc.closed = _closed(board, coproc, coproc.turn, overrun_ps)
     coproc.turn = None
-    coproc.retry_due = False
-    coproc.switch_since_ps = board.now_ps
     _arm_turn(board, coproc, None)
     use(board, coproc, Use.SWITCH)
+    coproc.switched_before_ps = coproc.counters.switch_ps
 
 
 def _switching(board: Board, coproc: Coproc, phase: Phase, cost_ps: int) -> None:
@@ -350,13 +356,13 @@ def _entered(board: Board, coproc: Coproc) -> None:
     _settle(board, coproc, Use.RUN, vcoproc)
     set_state(board, vcoproc, _RUNNING)
     _begin_turn(board, coproc, vcoproc, granted)
-    apply(board, coproc, coproc.platform.start(vcoproc.vcoproc_id, board.now_ps))
-    interrupts.look(board, coproc)
     if vcoproc.sleep_noted:
         # The scheduler was told when it happened.
         vcoproc.sleep_noted = False
         set_state(board, vcoproc, _ASKED_TO_SLEEP)
         board.touch(coproc)
+    apply(board, coproc, coproc.platform.start(vcoproc.vcoproc_id, board.now_ps))
+    interrupts.look(board, coproc)
 
 
 def _settle(board: Board, coproc: Coproc, now_for: Use, entered: Vcoproc | None) -> None:
@@ -365,7 +371,7 @@ def _settle(board: Board, coproc: Coproc, now_for: Use, entered: Vcoproc | None)
     if entered is None:
         board.record(coproc, "idle")
     coproc.phase = Phase.SETTLED
-    cost_ps = board.now_ps - coproc.switch_since_ps
+    cost_ps = coproc.counters.switch_ps - coproc.switched_before_ps
     if entered is not None and coproc.sharing.payer is Payer.ENTERING:
         entered.counters.switch_ps += cost_ps
         coproc.entry_cost_ps = cost_ps

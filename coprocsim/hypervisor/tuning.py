@@ -6,78 +6,15 @@ The running vcoproc is not torn down and no waiting one is lost; the change is i
 from collections.abc import Mapping
 
 from coprocsim.hypervisor.state import Board, Coproc, Vcoproc
-from coprocsim.model import Charge, Payer, Sharing, VcoprocState
-from coprocsim.parameters import Kind, Parameter, Value
+from coprocsim.model import VcoprocState
+from coprocsim.parameters import Value
 from coprocsim.schedulers.base import Scheduler
-from coprocsim.units import PS_PER_S
-
-_HOUR_PS = 3600 * PS_PER_S
-_DEFAULT = Sharing()
-
-SHARING: dict[str, Parameter] = {
-    parameter.name: parameter
-    for parameter in (
-        Parameter(
-            "charge",
-            Kind.CHOICE,
-            _DEFAULT.charge.value,
-            "what a vcoproc owes for overrunning its turn while it denies",
-            choices=tuple(Charge),
-        ),
-        Parameter(
-            "charge-factor",
-            Kind.NUMBER,
-            _DEFAULT.charge_factor,
-            "averaging pays back one of so many parts with each turn",
-            1,
-            60,
-        ),
-        Parameter(
-            "switch-cost-payer", Kind.CHOICE, _DEFAULT.payer.value, "who is charged for a switch", choices=tuple(Payer)
-        ),
-        Parameter(
-            "switch-timeout",
-            Kind.TIME,
-            _DEFAULT.switch_timeout_ps,
-            "how long a switch may be denied before a reset; 0 is for ever",
-            0,
-            _HOUR_PS,
-            bare_unit="us",
-        ),
-        Parameter(
-            "retry-floor",
-            Kind.TIME,
-            _DEFAULT.retry_floor_ps,
-            "the least time between two attempts to leave",
-            0,
-            _HOUR_PS,
-            bare_unit="us",
-        ),
-    )
-}
-
-
-def sharing_values(sharing: Sharing) -> dict[str, Value]:
-    """Return the settings of a coproc's sharing, by the names in `SHARING`."""
-    return {
-        "charge": sharing.charge.value,
-        "charge-factor": sharing.charge_factor,
-        "switch-cost-payer": sharing.payer.value,
-        "switch-timeout": sharing.switch_timeout_ps,
-        "retry-floor": sharing.retry_floor_ps,
-    }
+from coprocsim.sharing import sharing_of, values_of
 
 
 def set_sharing(board: Board, coproc: Coproc, values: Mapping[str, Value]) -> None:
     """Change a coproc's sharing; a denial that is under way keeps the timeout that it began with."""
-    named = {**sharing_values(coproc.sharing), **values}
-    coproc.sharing = Sharing(
-        int(named["switch-timeout"]),
-        int(named["retry-floor"]),
-        Charge(str(named["charge"])),
-        int(named["charge-factor"]),
-        Payer(str(named["switch-cost-payer"])),
-    )
+    coproc.sharing = sharing_of({**values_of(coproc.sharing), **values})
     _record(board, coproc, "-", values)
 
 

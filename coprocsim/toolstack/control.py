@@ -11,6 +11,7 @@ from coprocsim.hypervisor.state import Asked, Board, Coproc
 from coprocsim.model import Setting, VcoprocId, VcoprocState
 from coprocsim.parameters import BadSetting, BadValue, Scope, Value
 from coprocsim.schedulers.base import Idle
+from coprocsim.sharing import SHARING
 from coprocsim.toolstack.boot import shorter_than_switch
 from coprocsim.toolstack.domain import with_arrivals
 from coprocsim.toolstack.parts import algorithm_named, check_settings
@@ -215,8 +216,8 @@ def set_schedule(
 
 def _set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting]) -> None:
     scheduler = type(coproc.scheduler) if algorithm is None else algorithm_named(algorithm)
-    sharing = _sharing([setting for setting in settings if setting.name in tuning.SHARING])
-    own = [setting for setting in settings if setting.name not in tuning.SHARING]
+    sharing = _sharing([setting for setting in settings if setting.name in SHARING])
+    own = [setting for setting in settings if setting.name not in SHARING]
     values = check_settings(scheduler, Scope.COPROC, own)
     base = coproc.settings if scheduler is type(coproc.scheduler) else scheduler.defaults(Scope.COPROC)
     too_short = shorter_than_switch(coproc, scheduler, {**base, **values})
@@ -234,7 +235,7 @@ def _sharing(settings: Sequence[Setting]) -> dict[str, Value]:
     values: dict[str, Value] = {}
     for setting in settings:
         try:
-            values[setting.name] = tuning.SHARING[setting.name].parse(setting.value)
+            values[setting.name] = SHARING[setting.name].parse(setting.value)
         except BadValue as error:
             raise BadSetting(setting, str(error), error.hint) from error
     return values

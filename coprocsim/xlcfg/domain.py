@@ -12,7 +12,7 @@ from coprocsim.errors import CfgError, Span, nearest
 from coprocsim.model import CfgValue, CoprocRequest, DomainSpec, Setting, WorkloadRequest
 from coprocsim.xlcfg.keys import KNOWN, SHOWN
 from coprocsim.xlcfg.parse import assignments, final
-from coprocsim.xlcfg.source import Source, shown
+from coprocsim.xlcfg.source import Source, brief
 from coprocsim.xlcfg.values import Assignment, Items, Node, NotAnInteger, Text, integer, offsets, place_of, plain
 
 # What libxl gives a domain whose config says nothing.
@@ -74,7 +74,7 @@ class _Config:
         name, place = text
         if not re.fullmatch(r"[A-Za-z0-9_.+-]+", name):
             hint = "letters, digits and `_ . + -`"
-            raise CfgError(f"`{shown(name.encode())}` cannot be a domain's name", place, hint=hint)
+            raise CfgError(f"`{brief(name.encode())}` cannot be a domain's name", place, hint=hint)
         if len(name) > _NAME_LENGTH_MAX:
             what = f"a domain's name has at most {_NAME_LENGTH_MAX} characters, this one {len(name)}"
             raise CfgError(what, place, hint="shorten it")
@@ -87,7 +87,7 @@ class _Config:
         uuid, place = text
         if not _UUID.fullmatch(uuid):
             hint = "write it as `uuidgen` prints it, `c7a5fdb0-cdaf-4455-926a-d65c16db1809`, or leave the key out"
-            raise CfgError(f"`{shown(uuid.encode())}` is not a UUID", place, hint=hint)
+            raise CfgError(f"`{brief(uuid.encode())}` is not a UUID", place, hint=hint)
         return uuid.lower()
 
     def device_tree(self) -> Setting | None:
@@ -100,7 +100,7 @@ class _Config:
         maxmem = self.integer("maxmem", 1, _MEMORY_MIB_MAX, "MiB")
         if memory is not None and maxmem is not None and memory > maxmem:
             place = self.span(self.settings["memory"].value)
-            hint = f"`maxmem` is {maxmem}: raise it, or leave it out"
+            hint = f"`maxmem` is {maxmem}: raise it or leave it out"
             raise CfgError(f"`memory` is {memory} MiB, more than `maxmem` allows", place, hint=hint)
         if memory is None and maxmem is None:
             self.warn(self.source.span(0, 0), f"no `memory`: like xl, this gives the domain {_DEFAULT_MEMORY_MIB} MiB")
@@ -131,7 +131,7 @@ class _Config:
         try:
             number = integer(value)
         except NotAnInteger:
-            raise CfgError(f"`{shown(value.encode())}` is not a number that xl can read", place, hint=hint) from None
+            raise CfgError(f"`{brief(value.encode())}` is not a number that xl can read", place, hint=hint) from None
         if not low <= number <= high:
             raise CfgError(f"`{key}` cannot be {number}", place, hint=hint)
         return number
@@ -145,7 +145,8 @@ class _Config:
             return
         if isinstance(setting.value, Text):
             place = self.span(setting.value)
-            hint = f"put it in brackets: `{key} = [ {place.text[place.column - 1 :][: place.width]} ]`"
+            written = brief(self.source.data[slice(*place_of(setting.value))])
+            hint = f"put it in brackets: `{key} = [ {written} ]`"
             raise CfgError(f"`{key}` is a list, and this is a single value, which xl ignores", place, hint=hint)
         seen: dict[str, Span] = {}
         for node in setting.value.values:
@@ -153,7 +154,9 @@ class _Config:
             if entry.name in seen:
                 first = seen[entry.name]
                 where = f"it stands in line {first.line}, column {first.column} already"
-                raise CfgError(f"`{entry.name}` is named twice in `{key}`", entry.place, hint=f"{where}: keep one")
+                raise CfgError(
+                    f"`{brief(entry.name.encode())}` is named twice in `{key}`", entry.place, hint=f"{where}: keep one"
+                )
             seen[entry.name] = entry.place
             yield entry
 
@@ -184,9 +187,9 @@ class _Config:
             name, equals, value = (each.strip() for each in part.data.decode().partition("="))
             if not (name and equals and value):
                 hint = "options are written `name=value`, with commas between them"
-                raise CfgError(f"`{shown(part.data)}` is not an option with a value", place, hint=hint)
+                raise CfgError(f"`{brief(part.data)}` is not an option with a value", place, hint=hint)
             if name in seen:
-                raise CfgError(f"`{name}` is given twice", place, hint="keep one")
+                raise CfgError(f"`{brief(name.encode())}` is given twice", place, hint="keep one")
             seen.add(name)
             yield Setting(name, value, place)
 
@@ -262,7 +265,7 @@ class _Config:
                 near = nearest(key, KNOWN) if len(key) < 64 and len(self.warnings) < 64 else None
                 hint = f"; did you mean `{near}`?" if near else ""
                 place = self.source.span(setting.start, setting.end)
-                self.warn(place, f"xl does not know `{key}` and ignores it{hint}")
+                self.warn(place, f"xl does not know `{brief(key.encode())}` and ignores it{hint}")
 
     def readable(self, text: Text, place: Span) -> str:
         """Return a text that is going to be looked up and shown."""

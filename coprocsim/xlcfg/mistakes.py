@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from lark import Token
 
 from coprocsim.errors import CfgError
-from coprocsim.xlcfg.source import Source, shown
+from coprocsim.xlcfg.source import Source, brief
 from coprocsim.xlcfg.values import Assignment, BadEscape, Node, Text, place_of
 
 _NAME_LIKE = re.compile(rb"[A-Za-z0-9_.-]*")
@@ -95,7 +95,7 @@ def _bad_word(source: Source, at: int, character: str, read: Read) -> CfgError:
     value_wanted = _value_wanted(read) or (touched is not None and touched.type == "NUMBER")
     if value_wanted and byte > b" " and byte not in _NEVER_IN_A_WORD:
         end = _end_of(_VALUE_LIKE, source, at)
-        word = shown(source.data[start:end])
+        word = brief(source.data[start:end])
         return _error(source, start, end, f"`{word}` is not a value", _value_hint(word))
     if byte in _BYTES:
         return _error(source, at, at + 1, *_BYTES[byte])
@@ -103,12 +103,12 @@ def _bad_word(source: Source, at: int, character: str, read: Read) -> CfgError:
     if name_wanted and _NAME_LIKE.fullmatch(byte):
         return _bad_name(source, start, _end_of(_NAME_LIKE, source, at))
     end = at + len(character.encode("utf-8", "surrogateescape"))
-    what = f"`{shown(source.data[at:end])}` has no meaning outside quotes"
+    what = f"`{brief(source.data[at:end])}` has no meaning outside quotes"
     return _error(source, at, end, what, "names and numbers are plain ASCII; put text in quotes")
 
 
 def _bad_name(source: Source, start: int, end: int) -> CfgError:
-    name = shown(source.data[start:end])
+    name = brief(source.data[start:end])
     right = name.replace("-", "_").lower().strip("_.")
     hint = "names are of lowercase letters, digits, `_` and `.`, a letter first"
     hint += f": write `{right}`" if re.match("[a-z]", right) else ""
@@ -156,7 +156,7 @@ def _unterminated(source: Source, at: int) -> CfgError:
 
 def bad_escape(source: Source, error: BadEscape) -> CfgError:
     """Return the error for what a string must not hold."""
-    escape = shown(source.data[error.start : error.end])
+    escape = brief(source.data[error.start : error.end])
     if error.kind == "zero byte":
         return _error(source, error.start, error.end, "a byte that is zero, in a string", _BYTES[b"\0"][1])
     if error.kind == "numeric":
@@ -196,14 +196,14 @@ def _bad_value(source: Source, token: Token, read: Read) -> CfgError:
     start, end = _range(token)
     hint = "a value is a number, a text in quotes, or a list in `[ ]`"
     hint = "write one `=`: it assigns, nothing is compared here" if token.type == "ASSIGN" else hint
-    return _error(source, start, end, f"expected a value, found `{token}`", hint)
+    return _error(source, start, end, f"expected a value, found `{_text(token)}`", hint)
 
 
 def _bare_word(source: Source, token: Token) -> CfgError:
     start, end = _range(token)
     follows = source.data[end : end + 1]
     end = _end_of(_VALUE_LIKE, source, end)
-    word = shown(source.data[start:end])
+    word = brief(source.data[start:end])
     if follows in {b'"', b"'"}:
         hint = "a string has no letters before its quote"
     elif follows == b"(":
@@ -221,12 +221,12 @@ def _no_operator(source: Source, token: Token, read: Read) -> CfgError:
     if name in _NO_CONFIG:
         hint = "xl reads neither Python nor shell, only `name = value`"
     elif token.type == "IDENT":
-        hint = f'names hold no blanks: write `{name}_{token} = value`, or `{name} = "{token}"` if that is its value'
+        hint = f'names hold no blanks: write `{_text(name)}_{_text(token)} = value`, or `{_text(name)} = "{_text(token)}"` if that is its value'
     elif token.type == "OPEN":
-        hint = f"to append to a list: `{name} += [ value ]`"
+        hint = f"to append to a list: `{_text(name)} += [ value ]`"
     else:
-        hint = f"write `{name} = value`, all on one line, and text in quotes"
-    return _error(source, start, end, f"no `=` behind `{name}`", hint)
+        hint = f"write `{_text(name)} = value`, all on one line, and text in quotes"
+    return _error(source, start, end, f"no `=` behind `{_text(name)}`", hint)
 
 
 def _no_end(source: Source, token: Token, read: Read) -> CfgError:
@@ -241,7 +241,7 @@ def _no_end(source: Source, token: Token, read: Read) -> CfgError:
         hint = "a quote inside a text is written `\\\"` or `\\'`; there are no triple quotes"
         return _error(source, start, end, "the string ends before this", hint)
     if token.type == "IDENT":
-        what = f"a second assignment on one line: `{token}`"
+        what = f"a second assignment on one line: `{_text(token)}`"
         return _error(source, start, end, what, "put each on a line of its own, or a `;` between them")
     hints = {
         "STRING": "write one string; neighbours are not joined",
@@ -250,14 +250,14 @@ def _no_end(source: Source, token: Token, read: Read) -> CfgError:
         "ASSIGN": "one name is assigned at a time",
     }
     hint = hints.get(token.type, "an assignment ends with its line, or with `;`")
-    return _error(source, start, end, f"expected the end of the line, found `{token}`", hint)
+    return _error(source, start, end, f"expected the end of the line, found `{_text(token)}`", hint)
 
 
 def _bad_number(source: Source, number: Token) -> CfgError:
     """Return the error for a number that goes on as no number does."""
     start, end = _range(number)
     end = _end_of(_VALUE_LIKE, source, end)
-    word = shown(source.data[start:end])
+    word = brief(source.data[start:end])
     return _error(source, start, end, f"`{word}` is not a number", _value_hint(word))
 
 
@@ -266,7 +266,7 @@ def _no_name(source: Source, token: Token) -> CfgError:
     start, end = _range(token)
     word_end = _end_of(_NAME_LIKE, source, end)
     if token.type == "NUMBER" and word_end > end:
-        what = f"`{shown(source.data[start:word_end])}` is not a name"
+        what = f"`{brief(source.data[start:word_end])}` is not a name"
         return _error(source, start, word_end, what, "a name begins with a lowercase letter")
     hints = {
         "STRING": 'write `name = "text"`; the name goes without quotes, a text ends on its line',
@@ -275,7 +275,7 @@ def _no_name(source: Source, token: Token) -> CfgError:
         "OPEN": "there are no sections: a config is a sequence of `name = value`",
     }
     hint = hints.get(token.type, "a config is a sequence of `name = value`")
-    return _error(source, start, end, f"expected a name, found `{token}`", hint)
+    return _error(source, start, end, f"expected a name, found `{_text(token)}`", hint)
 
 
 def _bad_in_list(source: Source, token: Token, read: Read) -> CfgError:
@@ -289,7 +289,7 @@ def _bad_in_list(source: Source, token: Token, read: Read) -> CfgError:
         return _bare_word(source, token)
     if before.type in {"OPEN", "_COMMA"}:
         hint = "one comma stands between two elements; one more may follow the last"
-        return _error(source, start, end, f"expected an element, found `{token}`", hint)
+        return _error(source, start, end, f"expected an element, found `{_text(token)}`", hint)
     if token.type in {"STRING", "NUMBER", "OPEN", "IDENT"}:
         if token.type == "IDENT" and before.type == "NUMBER":
             return _bad_number(source, before)
@@ -297,7 +297,7 @@ def _bad_in_list(source: Source, token: Token, read: Read) -> CfgError:
         _, at = _range(before)
         hint = "elements have commas between them; a quote inside a text is written `\\\"` or `\\'`"
         return _error(source, at - 1, at, "no `,` between this element and the next", hint)
-    return _error(source, start, end, f"expected `,` or `]`, found `{token}`", "is the list's `]` missing?")
+    return _error(source, start, end, f"expected `,` or `]`, found `{_text(token)}`", "is the list's `]` missing?")
 
 
 def _unclosed_hint(source: Source, token: Token, before: Token) -> str:
@@ -306,7 +306,7 @@ def _unclosed_hint(source: Source, token: Token, before: Token) -> str:
         return f"add `]`, behind line {source.line_number(_range(before)[1] - 1)} it seems"
     start, _ = _range(token)
     where = "on the command line" if source.on_command_line(start) else f"in line {source.line_number(start)}"
-    return f"add `]` before `{token}` {where}"
+    return f"add `]` before `{_text(token)}` {where}"
 
 
 # ---------------------------------------------------------------- what the grammar allows, and the original does not
@@ -324,7 +324,8 @@ def bad_sum(source: Source, before: Node, statement: Assignment) -> CfgError:
     what, cure = ("text", '"text"') if isinstance(before, Text) else ("list", '[ "element" ]')
     added = "a list" if isinstance(before, Text) else "a text"
     start, end = place_of(statement.value)
-    hint = f"`{statement.name}` is a {what} so far: write `{statement.name} += {cure}`"
+    name = brief(statement.name.encode())
+    hint = f"`{name}` is a {what} so far: write `{name} += {cure}`"
     return _error(source, start, end, f"{added} cannot be added to a {what}", hint)
 
 
@@ -339,6 +340,11 @@ def _range(token: Token) -> tuple[int, int]:
     assert token.start_pos is not None
     assert token.end_pos is not None
     return token.start_pos, token.end_pos
+
+
+def _text(token: Token) -> str:
+    """Return what stands in the source, whose bytes Lark is given as latin-1."""
+    return brief(token.encode("latin-1"))
 
 
 def _character(data: bytes, at: int) -> str:

@@ -11,6 +11,8 @@ from coprocsim.errors import Span
 
 COMMAND_LINE = "<command line>"
 
+_QUOTED_CHARACTERS = 80
+
 # A carriage return or an escape would spoil the terminal that shows it: each gets its visible picture.
 _PICTURES = {code: 0x2400 + code for code in range(0x20) if code != ord("\t")} | {0x7F: 0x2421}
 
@@ -18,6 +20,12 @@ _PICTURES = {code: 0x2400 + code for code in range(0x20) if code != ord("\t")} |
 def shown(data: bytes) -> str:
     """Return `data` for a person to read: decoded, nothing in it that acts on a terminal."""
     return data.decode("utf-8", "replace").translate(_PICTURES)
+
+
+def brief(data: bytes) -> str:
+    """Return `data` to be quoted in a message: shown, and cut where it is long."""
+    text = shown(data[: 4 * _QUOTED_CHARACTERS])
+    return text if len(text) <= _QUOTED_CHARACTERS else text[:_QUOTED_CHARACTERS] + "…"
 
 
 class Source:

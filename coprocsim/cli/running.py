@@ -1,0 +1,146 @@
+"""`run` and `step`: time passes."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Self
+
+import click
+
+from coprocsim.cli import messages
+from coprocsim.cli.arguments import coprocs, duration
+from coprocsim.cli.tables import json_option, left, print_json, right, table
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+
+@click.command("run", epilog="Example: coprocsim run 2.5s; coprocsim run --cycles 1000000 --coproc gpu0")
+@click.argument("duration_ps", metavar="[DURATION]", callback=duration, required=False)
+@click.option("--cycles", type=click.IntRange(1), metavar="N", help="So many cycles of the coproc's clock.")
+@click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Whose cycles are counted.")
+@click.option("--until", type=click.Choice(["idle"]), help="Until nobody has work, for DURATION at the most.")
+@json_option
+@click.pass_obj
+def run_command(
+    machine: Path, duration_ps: int | None, cycles: int | None, coproc: str | None, until: str | None, as_json: bool
+) -> None:
+    """Let time pass: 10ms, 2.5s, 500us.
+
+    Ctrl-C stops the machine at an instant; everything up to it is kept, and the next `run` goes on from there.
+    """
+    if (cycles is None) != (coproc is None):
+        raise click.UsageError("`--cycles` and `--coproc` belong together")
+    if sum(choice is not None for choice in (cycles, until or duration_ps)) != 1:
+        raise click.UsageError("say how long: `run 10ms`, `run --cycles N --coproc COPROC` or `run --until idle`")
+    from coprocsim.toolstack import control  # noqa: PLC0415 - the engine and every plugin
+
+    with _Progress() as progress:
+        if cycles is not None and coproc is not None:
+            ran = control.run_cycles(machine, coproc, cycles, progress)
+        elif until is not None:
+            ran = control.run_until_idle(machine, duration_ps, progress)
+        else:
+            assert duration_ps is not None
+            ran = control.run(machine, duration_ps, progress)
+    if as_json:
+        print_json(
+            {
+                "from_ps": ran.from_ps,
+                "to_ps": ran.to_ps,
+                "switches": ran.switches,
+                "denials": ran.denials,
+                "jobs_done": ran.jobs,
+                "interrupted": ran.interrupted,
+            }
+        )
+    else:
+        from coprocsim.units import format_duration, show_instant  # noqa: PLC0415
+
+        print(
+            f"{format_duration(ran.to_ps - ran.from_ps)} passed, it is {show_instant(ran.to_ps)} s: "
+            f"{ran.switches} switches, {ran.denials} denials, {ran.jobs} jobs done"
+        )
+    if ran.interrupted:
+        messages.note("stopped before its end; everything up to this instant is kept")
+
+
+class _Progress:
+    """Shows how far a run is, on a terminal; hears Ctrl-C, which stops the run where it is."""
+
+    def __init__(self) -> None:
+        self._stop = False
+        self._bar: Bar | None = None
+        self._handler: object = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __call__(self, done_ps: int, total_ps: int) -> bool:
+        if self._handler is None:
+            # Not before: a command that waits for another one has nothing to keep, and just ends.
+            self._handler = signal.signal(signal.SIGINT, self._interrupt)
+            self._bar = _bar(total_ps)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=done_ps)
+        return not self._stop
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self._stop:
+            raise KeyboardInterrupt
+        self._stop = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _bar(total_ps: int) -> "Bar | None":
+    """Return a progress bar where somebody can see it, and where there is an end to be seen."""
+    if not sys.stderr.isatty() or not total_ps:
+        return None
+    from rich.console import Console  # noqa: PLC0415 - on a terminal only
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar.add_task("run", total=total_ps)
+    bar.start()
+    return bar
+
+
+@click.command("step", epilog="Example: coprocsim step 5")
+@click.argument("count", metavar="[N]", type=click.IntRange(1, 100_000), default=1)
+@json_option
+@click.pass_obj
+def step_command(machine: Path, count: int, as_json: bool) -> None:
+    """Make N scheduling decisions and explain each in a line.
+
+    Those of one instant belong together, so there may be more.
+    """
+    from coprocsim.toolstack import control  # noqa: PLC0415
+    from coprocsim.units import show_instant  # noqa: PLC0415
+
+    explained = control.step(machine, count)
+    if as_json:
+        print_json(
+            {
+                "decisions": [
+                    {"at_ps": each.at_ps, "coproc": each.coproc_id, "situation": each.asked, "decision": each.answered}
+                    for each in explained
+                ]
+            }
+        )
+        return
+    rows = [(show_instant(each.at_ps), each.coproc_id, each.asked, each.answered) for each in explained]
+    table([*right("At(s)"), *left("Coproc", "Situation", "Decision")], rows)
+    if len(explained) < count:
+        messages.note("nothing more is to come")

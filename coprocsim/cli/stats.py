@@ -1,0 +1,112 @@
+"""`stats`: where the time went, who denied whom, what became of the jobs."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from coprocsim.cli.arguments import coprocs, domains
+from coprocsim.cli.tables import (
+    exact_seconds,
+    heading,
+    json_option,
+    left,
+    milliseconds,
+    print_json,
+    right,
+    seconds,
+    table,
+)
+
+if TYPE_CHECKING:
+    from coprocsim.observe.stats import CoprocStats, VcoprocStats
+
+
+@click.command("stats", epilog="Example: coprocsim stats --coproc gpu0")
+@click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Only this coproc.")
+@click.option("--domain", metavar="DOMAIN", shell_complete=domains, help="Only this domain's vcoprocs.")
+@json_option
+@click.pass_obj
+def stats_command(machine: Path, coproc: str | None, domain: str | None, as_json: bool) -> None:
+    """Show figures since boot, per coproc and per vcoproc."""
+    from coprocsim.observe import stats  # noqa: PLC0415
+    from coprocsim.observe.view import view  # noqa: PLC0415
+    from coprocsim.snapshot import VcoprocSettingRow  # noqa: PLC0415
+    from coprocsim.store import read  # noqa: PLC0415
+
+    with read(machine) as file:
+        seen, settings = view(file), file.rows(VcoprocSettingRow)
+    chosen = None if coproc is None else seen.coproc_named(coproc).coproc_id
+    of_coprocs = [each for each in stats.coproc_stats(seen, settings) if chosen in {None, each.coproc}]
+    of_vcoprocs = list(stats.vcoproc_stats(seen, coproc, domain))
+    if as_json:
+        print_json({"now_ps": seen.now_ps, "coprocs": of_coprocs, "vcoprocs": of_vcoprocs})
+        return
+    _print_coprocs(of_coprocs)
+    if of_vcoprocs:
+        _print_vcoprocs(of_vcoprocs)
+
+
+def _print_coprocs(lines: "Sequence[CoprocStats]") -> None:
+    heading("Time: run + switch + idle + failed = elapsed")
+    times = exact_seconds([(each.elapsed_ps, each.run_ps, each.switch_ps, each.idle_ps, each.failed_ps) for each in lines])
+    table(
+        [*left("Coproc"), *right("Elapsed(s)", "Run(s)", "Switch(s)", "Idle(s)", "Failed(s)")],
+        [(each.coproc, *time) for each, time in zip(lines, times, strict=True)],
+    )
+    print()
+    table(
+        [*left("Coproc"), *right("Switches", "Denials", "Resets", "Spurious", "Fairness")],
+        [
+            (
+                *(each.coproc, each.switches, each.denials, each.resets, each.spurious_irqs),
+                "-" if each.fairness is None else f"{each.fairness:.4f}",
+            )
+            for each in lines
+        ],
+    )
+
+
+def _print_vcoprocs(lines: "Sequence[VcoprocStats]") -> None:
+    _section(
+        "Share of the coproc, switches, and what they were charged",
+        ("Share(%)", "Run(s)", "Wait(s)", "Switches", "Switch(ms)", "Overrun(ms)"),
+        lines,
+        lambda each: (
+            *(f"{100 * each.share:.2f}", seconds(each.run_ps, 6), seconds(each.wait_ps, 6), each.switches),
+            *(milliseconds(each.switch_ps), milliseconds(each.overrun_ps)),
+        ),
+    )
+    _section(
+        "Denials: caused, and suffered from others",
+        ("Denied", "Denied(ms)", "Suffered", "Suffered(ms)", "Resets"),
+        lines,
+        lambda each: (
+            *(each.denials, milliseconds(each.denied_ps), each.suffered, milliseconds(each.suffered_ps)),
+            each.resets,
+        ),
+    )
+    _section(
+        "Jobs",
+        ("Released", "Done", "Missed", "Abandoned", "Dropped", "Failed", "Mean(ms)", "Max(ms)"),
+        lines,
+        lambda each: (
+            *(each.released, each.done, each.missed, each.abandoned, each.dropped, each.failed),
+            "-" if each.latency_ps_mean is None else milliseconds(each.latency_ps_mean),
+            "-" if each.latency_ps_max is None else milliseconds(each.latency_ps_max),
+        ),
+    )
+    _section("Events", ("Traps", "IRQs", "Faults"), lines, lambda each: (each.traps, each.irqs, each.faults))
+
+
+def _section(
+    title: str,
+    columns: tuple[str, ...],
+    lines: "Sequence[VcoprocStats]",
+    cells: "Callable[[VcoprocStats], tuple[str | int, ...]]",
+) -> None:
+    print()
+    heading(title)
+    rows = [(each.domain, each.coproc, *cells(each)) for each in lines]
+    table([*left("Domain", "Coproc"), *right(*columns)], rows)

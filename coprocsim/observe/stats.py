@@ -1,0 +1,152 @@
+"""What time has gone into, and what has happened, per coproc and per vcoproc. Exact: every figure is of the counters.
+
+Shares are of the time since boot: those of a coproc's vcoprocs, switching, idle and failed time make 1 together, unless
+a domain has been destroyed and taken its counters along.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple, TypedDict, cast
+
+from coprocsim.observe.view import View, who
+from coprocsim.snapshot import CoprocRow, VcoprocRow, VcoprocSettingRow
+
+
+class CoprocStats(NamedTuple):
+    """Where a coproc's time went: run + switch + idle + failed = elapsed.
+
+    `fairness` is Jain's index over what its vcoprocs ran, per weight; None if none of them has had work yet.
+    """
+
+    coproc: str
+    elapsed_ps: int
+    run_ps: int
+    switch_ps: int
+    idle_ps: int
+    failed_ps: int
+    switches: int
+    denials: int
+    resets: int
+    spurious_irqs: int
+    fairness: float | None
+
+
+class VcoprocStats(NamedTuple):
+    """What a vcoproc has had, denied, suffered and done since it was created; `share` is of its coproc's time.
+
+    `released` jobs are done, abandoned, failed, dropped, or not yet over. The mean latency is of the jobs done.
+    """
+
+    domain: str
+    domain_id: int
+    vcoproc: str
+    coproc: str
+    share: float
+    run_ps: int
+    wait_ps: int
+    switches: int
+    switch_ps: int
+    overrun_ps: int
+    denials: int
+    denied_ps: int
+    suffered: int
+    suffered_ps: int
+    resets: int
+    released: int
+    done: int
+    missed: int
+    abandoned: int
+    dropped: int
+    failed: int
+    latency_ps_mean: int | None
+    latency_ps_max: int | None
+    traps: int
+    irqs: int
+    faults: int
+
+
+def coproc_stats(view: View, settings: Iterable[VcoprocSettingRow]) -> Iterator[CoprocStats]:
+    """Yield the figures of every coproc; `settings` has the vcoprocs' weights."""
+    weights = {(row.domain_id, row.number): int(row.value) for row in settings if row.name == "weight"}
+    for coproc in view.coprocs.values():
+        times = {"run": 0, "switch": 0, "idle": 0, "failed": 0, coproc.use: view.now_ps - coproc.use_since_ps}
+        counters = coproc.counters
+        yield CoprocStats(
+            coproc.coproc_id,
+            view.now_ps,
+            counters.run_ps + times["run"],
+            counters.switch_ps + times["switch"],
+            counters.idle_ps + times["idle"],
+            counters.failed_ps + times["failed"],
+            counters.switches,
+            counters.denials,
+            counters.resets,
+            counters.spurious,
+            _fairness(view, coproc, weights),
+        )
+
+
+def _fairness(view: View, coproc: CoprocRow, weights: Mapping[tuple[int, int], int]) -> float | None:
+    wanting = [row for row in view.of(coproc.coproc_id, None) if view.run_ps(row) + view.wait_ps(row) > 0]
+    return jain([view.run_ps(row) / weights.get((row.domain_id, row.number), 1) for row in wanting])
+
+
+def jain(shares: list[float]) -> float | None:
+    """Return Jain's index: 1 if all have the same, 1/n if one has all; None if nobody has anything."""
+    if not any(shares):
+        return None
+    return sum(shares) ** 2 / (len(shares) * sum(share * share for share in shares))
+
+
+def vcoproc_stats(view: View, coproc: str | None = None, domain: str | None = None) -> Iterator[VcoprocStats]:
+    """Yield the figures of every vcoproc; only of a coproc's, or a domain's."""
+    for row in view.of(coproc, domain):
+        counters = row.counters
+        denied_ps, suffered_ps = _denial_under_way(view, row)
+        yield VcoprocStats(
+            view.domains[row.domain_id].name,
+            row.domain_id,
+            who(row),
+            row.coproc_id,
+            view.run_ps(row) / view.now_ps if view.now_ps else 0.0,
+            view.run_ps(row),
+            view.wait_ps(row),
+            counters.switches,
+            counters.switch_ps,
+            counters.overrun_ps,
+            counters.denials,
+            counters.denied_ps + denied_ps,
+            counters.suffered,
+            counters.suffered_ps + suffered_ps,
+            counters.resets,
+            counters.jobs,
+            counters.ended,
+            counters.missed,
+            counters.abandoned,
+            counters.dropped,
+            counters.failed,
+            counters.latency_ps // counters.ended if counters.ended else None,
+            counters.latency_ps_max if counters.ended else None,
+            counters.traps,
+            counters.irqs,
+            counters.faults,
+        )
+
+
+class _Switching(TypedDict):
+    """What is read of a coproc's `switching`."""
+
+    phase: str
+    denied_since_ps: int
+    sufferer: str | None
+
+
+def _denial_under_way(view: View, vcoproc: VcoprocRow) -> tuple[int, int]:
+    """Return for how long a vcoproc is denying just now, and for how long it is suffering from another's denial."""
+    coproc = view.coprocs[vcoproc.coproc_id]
+    switching = cast("_Switching", json.loads(coproc.switching))
+    if switching["phase"] != "denied":
+        return 0, 0
+    since_ps = view.now_ps - switching["denied_since_ps"]
+    denies, suffers = coproc.current == who(vcoproc), switching["sufferer"] == who(vcoproc)
+    return since_ps if denies else 0, since_ps if suffers else 0

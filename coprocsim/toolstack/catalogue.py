@@ -1,0 +1,136 @@
+"""What is installed, and how each coproc is shared: parameters with their values, defaults and limits."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from coprocsim.observe.view import view
+from coprocsim.parameters import Kind, Parameter, Value
+from coprocsim.platforms import PLATFORMS
+from coprocsim.schedulers import ALGORITHMS
+from coprocsim.sharing import SHARING
+from coprocsim.snapshot import CoprocRow, CoprocSettingRow, VcoprocSettingRow
+from coprocsim.store import read
+
+
+class ParameterLine(NamedTuple):
+    """A parameter: whose it is (`coproc` or `vcoproc`), its default as a user writes it, what it may be."""
+
+    name: str
+    scope: str
+    default: str
+    limits: str
+    help: str
+
+
+class Algorithm(NamedTuple):
+    """An installed scheduling algorithm."""
+
+    scheduler: str
+    summary: str
+    parameters: tuple[ParameterLine, ...]
+
+
+class PlatformLine(NamedTuple):
+    """An installed platform; `compatible` are the device tree strings that it drives."""
+
+    platform: str
+    hardware: str
+    scheduled: bool
+    compatible: tuple[str, ...]
+    summary: str
+
+
+class SettingLine(NamedTuple):
+    """A parameter's value, as a user writes it; `value_ps` is None where it is not a time."""
+
+    name: str
+    value: str
+    value_ps: int | None
+    limits: str
+    help: str
+
+
+class DomainSettings(NamedTuple):
+    """What a domain's vcoproc was given."""
+
+    domain: str
+    domain_id: int
+    settings: tuple[SettingLine, ...]
+
+
+class Schedule(NamedTuple):
+    """How a coproc is shared: the algorithm's parameters, those that any algorithm has, and the vcoprocs' own."""
+
+    coproc: str
+    scheduler: str
+    settings: tuple[SettingLine, ...]
+    sharing: tuple[SettingLine, ...]
+    vcoprocs: tuple[DomainSettings, ...]
+
+
+def algorithms() -> list[Algorithm]:
+    """Return the scheduling algorithms that are installed."""
+    return [
+        Algorithm(name, algorithm.summary, tuple(_parameter(each) for each in algorithm.parameters))
+        for name, algorithm in ALGORITHMS.items()
+    ]
+
+
+def sharing_parameters() -> list[ParameterLine]:
+    """Return the parameters that a coproc has under every algorithm."""
+    return [_parameter(each) for each in SHARING.values()]
+
+
+def _parameter(parameter: Parameter) -> ParameterLine:
+    default = parameter.show(parameter.default)
+    return ParameterLine(parameter.name, parameter.scope.value, default, parameter.limits(), parameter.help)
+
+
+def platforms() -> list[PlatformLine]:
+    """Return the platforms that are installed."""
+    return [
+        PlatformLine(name, platform.hardware, platform.scheduled, platform.compatible, platform.summary)
+        for name, platform in PLATFORMS.items()
+    ]
+
+
+def schedule(machine_path: Path, coproc_name: str) -> Schedule:
+    """Return how a coproc is shared. A parameter of an algorithm that is gone is shown as it is stored."""
+    with read(machine_path) as file:
+        seen, own, given = view(file), file.rows(CoprocSettingRow), file.rows(VcoprocSettingRow)
+    coproc = seen.coproc_named(coproc_name)
+    algorithm = ALGORITHMS.get(coproc.algorithm)
+    stated = {} if algorithm is None else {parameter.name: parameter for parameter in algorithm.parameters}
+    vcoprocs = []
+    for row in seen.of(coproc.coproc_id, None):
+        mine = {each.name: each.value for each in given if (each.domain_id, each.number) == (row.domain_id, row.number)}
+        vcoprocs.append(DomainSettings(seen.domains[row.domain_id].name, row.domain_id, _lines(stated, mine)))
+    return Schedule(
+        coproc.coproc_id,
+        coproc.algorithm,
+        _lines(stated, {each.name: each.value for each in own if each.coproc_id == coproc.coproc_id}),
+        _lines(SHARING, _sharing(coproc)),
+        tuple(vcoprocs),
+    )
+
+
+def _sharing(coproc: CoprocRow) -> dict[str, Value]:
+    return {
+        "charge": coproc.charge,
+        "charge-factor": coproc.charge_factor,
+        "switch-cost-payer": coproc.payer,
+        "switch-timeout": coproc.switch_timeout_ps,
+        "retry-floor": coproc.retry_floor_ps,
+    }
+
+
+def _lines(stated: Mapping[str, Parameter], values: Mapping[str, Value]) -> tuple[SettingLine, ...]:
+    return tuple(_setting(stated.get(name), name, value) for name, value in values.items())
+
+
+def _setting(parameter: Parameter | None, name: str, value: Value) -> SettingLine:
+    if parameter is None:
+        return SettingLine(name, str(value), None, "", "")
+    value_ps = value if parameter.kind is Kind.TIME and isinstance(value, int) else None
+    return SettingLine(name, parameter.show(value), value_ps, parameter.limits(), parameter.help)
