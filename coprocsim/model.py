@@ -91,7 +91,7 @@ class Stream:
     cells: tuple[int, ...]
 
     def __str__(self) -> str:
-        return f"{self.iommu}:{','.join(str(cell) for cell in self.cells)}"
+        return ":".join((self.iommu, *(str(cell) for cell in self.cells)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The guests in `domains/`: they are what a newcomer copies from, so they must be right."""
 
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -8,6 +9,7 @@ from coprocsim.devicetree import loads
 from coprocsim.guests import guest_of
 from coprocsim.guests.base import GuestSite
 from coprocsim.model import CoprocSpec
+from coprocsim.xlcfg import loads as read_config
 from coprocsim.xlcfg import read_domain
 
 ROOT = Path(__file__).parent.parent
@@ -46,3 +48,14 @@ def test_an_example_names_coprocs_that_are_shared_and_workloads_that_exist(path,
 def test_the_refused_example_names_a_coproc_that_is_not_shared(shared):
     spec = read_domain((ROOT / "domains" / "refused.cfg").read_bytes(), "refused.cfg")
     assert [each.name for each in spec.coprocs if each.name not in shared] == ["gpu1"]
+
+
+def test_the_syntax_that_the_readme_shows_is_read():
+    readme = (ROOT / "domains" / "README.md").read_text(encoding="utf-8")
+    shown = readme.split("## The syntax\n\n")[1].split("\n\n")[0]
+    assert read_config(dedent(shown + "\n").encode()) == {
+        "name": "guest",
+        "memory": "0x100",
+        "vcpus": "2",
+        "coproc": ["gpu0", "xxx0", "xxc0"],
+    }

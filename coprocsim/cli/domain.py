@@ -1,12 +1,16 @@
 """`domain …`: domains are created, seen, stopped and destroyed."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import domains
 from coprocsim.cli.tables import json_option, print_json
+
+if TYPE_CHECKING:
+    from coprocsim.observe.domains import VcoprocShown
 
 
 @click.group("domain", epilog="Example: coprocsim domain create domains/infotainment.cfg")
@@ -81,3 +85,65 @@ def unpause(machine: Path, name: str) -> None:
 
     domain.unpause(machine, name)
     print(f"domain `{name}` goes on")
+
+
+@domain_command.command(epilog="Example: coprocsim domain show infotainment")
+@click.argument("name", metavar="DOMAIN", shell_complete=domains)
+@json_option
+@click.pass_obj
+def show(machine: Path, name: str, as_json: bool) -> None:
+    """Show all that is known of a domain."""
+    from coprocsim.observe.domains import shown  # noqa: PLC0415
+    from coprocsim.observe.view import view  # noqa: PLC0415
+    from coprocsim.store import read  # noqa: PLC0415
+
+    with read(machine) as file:
+        domain = shown(view(file), file, name)
+    if as_json:
+        print_json(domain)
+        return
+    print(f"{domain.domain}: domain {domain.domain_id}, {domain.state}")
+    banks = ", ".join(_range(bank.start, bank.size_bytes) for bank in domain.memory) or "no room at all"
+    facts = {
+        "uuid": domain.uuid or "-",
+        "memory": f"{domain.memory_mib} MiB, at most {domain.maxmem_mib} MiB",
+        "banks": banks,
+        "vcpus": str(domain.vcpus),
+        "aborts": str(domain.aborts),
+        **domain.config,
+    }
+    _print_facts(facts)
+    for vcoproc in domain.vcoprocs:
+        print(f"\n{vcoproc.coproc}: vcoproc {vcoproc.vcoproc}, {vcoproc.state}")
+        _print_facts(_vcoproc_facts(vcoproc))
+
+
+def _range(start: int, size_bytes: int) -> str:
+    from coprocsim.units import show_size  # noqa: PLC0415
+
+    return f"{start:#x}-{start + size_bytes - 1:#x} ({show_size(size_bytes)})"
+
+
+def _print_facts(facts: dict[str, str]) -> None:
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        print(f"  {name.ljust(width)}  {value}")
+
+
+def _vcoproc_facts(vcoproc: "VcoprocShown") -> dict[str, str]:
+    from coprocsim.units import show_duration  # noqa: PLC0415
+
+    stats = vcoproc.stats
+    facts = {f"range {window.region}": _range(window.base, window.size_bytes) for window in vcoproc.windows}
+    facts |= {f"line {line.name}": line.label for line in vcoproc.lines}
+    if vcoproc.pending_lines:
+        facts["pending"] = ", ".join(vcoproc.pending_lines)
+    return facts | {
+        "workload": ",".join(f"{name}={value}" for name, value in vcoproc.workload.items()) or "-",
+        "time": f"ran {show_duration(stats.run_ps)}, waited {show_duration(stats.wait_ps)}, {stats.switches} switches",
+        "denials": f"{stats.denials} in {show_duration(stats.denied_ps)}, overran by {show_duration(stats.overrun_ps)}, "
+        f"owes {show_duration(vcoproc.owed_ps)}; suffered {stats.suffered} in {show_duration(stats.suffered_ps)}",
+        "jobs": f"{stats.released} released, {stats.done} done, {stats.missed} missed, {stats.abandoned} abandoned, "
+        f"{stats.dropped} dropped, {stats.failed} failed",
+        "events": f"{stats.traps} traps, {stats.irqs} IRQs, {stats.faults} faults, {stats.resets} resets",
+    }

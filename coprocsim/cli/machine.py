@@ -89,12 +89,18 @@ def _print_devices(model: str, seed: int, devices: list[_Device]) -> None:
             (
                 *(each.coproc, each.platform, each.scheduler, show_frequency(each.clock_hz), each.path),
                 ", ".join(str(line["label"]) for line in each.lines) or "-",
-                ", ".join(f"{window['name']}@{window['base']:#x}" for window in each.ranges),
+                ", ".join(_window(window) for window in each.ranges),
                 ", ".join(each.streams) or "-",
             )
             for each in devices
         ],
     )
+
+
+def _window(window: dict[str, str | int]) -> str:
+    """Return a range's address, with its name where the tree has given it one."""
+    name = str(window["name"])
+    return f"{window['base']:#x}" if name.isdecimal() else f"{name}@{window['base']:#x}"
 
 
 @click.command("shutdown", epilog="Example: coprocsim --machine second shutdown")

@@ -50,7 +50,9 @@ def stats_command(machine: Path, coproc: str | None, domain: str | None, as_json
 
 def _print_coprocs(lines: "Sequence[CoprocStats]") -> None:
     heading("Time: run + switch + idle + failed = elapsed")
-    times = exact_seconds([(each.elapsed_ps, each.run_ps, each.switch_ps, each.idle_ps, each.failed_ps) for each in lines])
+    times = exact_seconds(
+        [(each.elapsed_ps, each.run_ps, each.switch_ps, each.idle_ps, each.failed_ps) for each in lines]
+    )
     table(
         [*left("Coproc"), *right("Elapsed(s)", "Run(s)", "Switch(s)", "Idle(s)", "Failed(s)")],
         [(each.coproc, *time) for each, time in zip(lines, times, strict=True)],

@@ -88,6 +88,13 @@ class MachineFile:
 
         return trace.between(self._sql, from_ps, to_ps)
 
+    @property
+    def trace_begins_ps(self) -> int:
+        """From which instant on the trace is whole: 0 unless it has outgrown its limit."""
+        found = self._sql.execute("SELECT number, first_ps FROM trace_chunk ORDER BY number LIMIT 1").fetchone()
+        number, first_ps = found or (1, 0)
+        return 0 if number == 1 else first_ps
+
     def clear(self) -> None:
         """End the machine: nothing of it stays, the trace neither."""
         for name in (*(table.name for table in reversed(TABLES.values())), MACHINE.name, "trace_chunk"):

@@ -215,18 +215,18 @@ def _bare_word(source: Source, token: Token) -> CfgError:
 
 def _no_operator(source: Source, token: Token, read: Read) -> CfgError:
     """Return the error for a name without `=` or `+=`."""
-    name = read.last
-    assert name is not None
-    start, end = _range(name)
+    assert read.last is not None
+    start, end = _range(read.last)
+    name, found = _text(read.last), _text(token)
     if name in _NO_CONFIG:
         hint = "xl reads neither Python nor shell, only `name = value`"
     elif token.type == "IDENT":
-        hint = f'names hold no blanks: write `{_text(name)}_{_text(token)} = value`, or `{_text(name)} = "{_text(token)}"` if that is its value'
+        hint = f'names hold no blanks: write `{name}_{found} = value`, or `{name} = "{found}"` if that is its value'
     elif token.type == "OPEN":
-        hint = f"to append to a list: `{_text(name)} += [ value ]`"
+        hint = f"to append to a list: `{name} += [ value ]`"
     else:
-        hint = f"write `{_text(name)} = value`, all on one line, and text in quotes"
-    return _error(source, start, end, f"no `=` behind `{_text(name)}`", hint)
+        hint = f"write `{name} = value`, all on one line, and text in quotes"
+    return _error(source, start, end, f"no `=` behind `{name}`", hint)
 
 
 def _no_end(source: Source, token: Token, read: Read) -> CfgError:
@@ -314,9 +314,8 @@ def _unclosed_hint(source: Source, token: Token, before: Token) -> str:
 
 def too_deep(source: Source, token: Token) -> CfgError:
     """Return the error for lists nested deeper than Xen's parser follows."""
-    return _error(
-        source, *_range(token), "lists are nested too deeply", "Xen's own parser follows at most 4,996 levels"
-    )
+    what, hint = "lists are nested too deeply", "Xen's own parser follows at most 4,996 levels"
+    return _error(source, *_range(token), what, hint)
 
 
 def bad_sum(source: Source, before: Node, statement: Assignment) -> CfgError:

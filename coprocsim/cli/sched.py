@@ -1,0 +1,81 @@
+"""`sched`: how a coproc is shared, and changing it while it runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from coprocsim.cli.arguments import coprocs, domains, settings
+from coprocsim.cli.tables import heading, json_option, left, print_json, table
+
+if TYPE_CHECKING:
+    from coprocsim.toolstack.catalogue import SettingLine
+
+
+class _Sched(click.Group):
+    """`sched set …` is its command; `sched` and anything else shows the coproc of that name."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in self.commands:
+            return super().resolve_command(ctx, args)
+        return None, _show, args
+
+
+@click.group(
+    "sched",
+    cls=_Sched,
+    # Options of `sched COPROC` may stand before the name.
+    context_settings={"ignore_unknown_options": True},
+    subcommand_metavar="COPROC | set COPROC KEY=VALUE...",
+    epilog="Example: coprocsim sched gpu0; coprocsim sched set gpu0 slice=5ms",
+)
+def sched_command() -> None:
+    """Show how a coproc is shared: its algorithm and all parameters; or change it with `set`."""
+
+
+@click.command(epilog="Example: coprocsim sched gpu0")
+@click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
+@json_option
+@click.pass_obj
+def _show(machine: Path, coproc: str, as_json: bool) -> None:
+    """Show a coproc's algorithm and all parameters."""
+    from coprocsim.toolstack import catalogue  # noqa: PLC0415
+
+    schedule = catalogue.schedule(machine, coproc)
+    if as_json:
+        print_json(schedule)
+        return
+    heading(f"{schedule.coproc}: {schedule.scheduler}")
+    lines = [*schedule.settings, *schedule.sharing]
+    table(left("Parameter", "Value", "Limits", "What it says"), [(x.name, x.value, x.limits, x.help) for x in lines])
+    if schedule.vcoprocs:
+        print()
+        rows = [(each.domain, str(each.domain_id), _words(each.settings)) for each in schedule.vcoprocs]
+        table(left("Domain", "ID", "Own parameters"), rows)
+
+
+def _words(lines: "tuple[SettingLine, ...]") -> str:
+    return " ".join(f"{line.name}={line.value}" for line in lines) or "-"
+
+
+@sched_command.command("set", epilog="Example: coprocsim sched set gpu0 --algorithm rrobin slice=5ms charge=debt")
+@click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
+@click.argument("values", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option("--algorithm", metavar="A", help="Let this algorithm share the coproc from now on.")
+@click.option("-d", "--domain", metavar="DOMAIN", shell_complete=domains, help="Change this domain's own parameters.")
+@click.pass_obj
+def _set(machine: Path, coproc: str, values: tuple[str, ...], algorithm: str | None, domain: str | None) -> None:
+    """Change how a coproc is shared while it runs: its algorithm, or parameters."""
+    if not values and algorithm is None:
+        raise click.UsageError("say what to change: `slice=5ms`, or `--algorithm A`")
+    chosen = settings(values)
+    from coprocsim.toolstack import control  # noqa: PLC0415
+
+    control.set_schedule(machine, coproc, algorithm, domain, chosen)
+    what = [
+        *([] if algorithm is None else [f"algorithm {algorithm}"]),
+        *(f"{each.name}={each.value}" for each in chosen),
+    ]
+    print(f"{coproc}{'' if domain is None else f', {domain}'}: {', '.join(what)}")

@@ -1,0 +1,67 @@
+"""`workload …`: what a guest's driver does."""
+
+from pathlib import Path
+
+import click
+
+from coprocsim.cli.arguments import coprocs, domains, settings
+from coprocsim.cli.tables import json_option, left, print_json, table
+
+
+@click.group(
+    "workload", epilog="Example: coprocsim workload set infotainment gpu0 kind=periodic period=16.6ms work=4ms"
+)
+def workload_command() -> None:
+    """Say what a domain's driver does with a coproc; see what it does."""
+
+
+@workload_command.command(
+    "set", epilog="Example: coprocsim workload set infotainment gpu0 kind=periodic,period=16.6ms,work=4ms"
+)
+@click.argument("domain", metavar="DOMAIN", shell_complete=domains)
+@click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
+@click.argument("options", metavar="KEY=VALUE...", nargs=-1, required=True)
+@click.pass_obj
+def set_workload(machine: Path, domain: str, coproc: str, options: tuple[str, ...]) -> None:
+    """Let a domain's driver do something else from now on; the options are those of `coproc_workload`."""
+    chosen = settings(options)
+    from coprocsim.toolstack import control  # noqa: PLC0415
+
+    control.set_workload(machine, domain, coproc, chosen, Path())
+    print(f"{domain} on {coproc}: {','.join(f'{each.name}={each.value}' for each in chosen)}")
+
+
+@workload_command.command("clear", epilog="Example: coprocsim workload clear infotainment gpu0")
+@click.argument("domain", metavar="DOMAIN", shell_complete=domains)
+@click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
+@click.pass_obj
+def clear_workload(machine: Path, domain: str, coproc: str) -> None:
+    """Let a domain's driver do nothing more; what the coproc has of it runs to its end."""
+    from coprocsim.toolstack import control  # noqa: PLC0415
+
+    control.clear_workload(machine, domain, coproc)
+    print(f"{domain} on {coproc}: no workload")
+
+
+@workload_command.command("show", epilog="Example: coprocsim workload show infotainment gpu0")
+@click.argument("domain", metavar="[DOMAIN]", shell_complete=domains, required=False)
+@click.argument("coproc", metavar="[COPROC]", shell_complete=coprocs, required=False)
+@json_option
+@click.pass_obj
+def show_workload(machine: Path, domain: str | None, coproc: str | None, as_json: bool) -> None:
+    """Show what the drivers do: all of them, a domain's, or one."""
+    from coprocsim.observe.domains import workloads  # noqa: PLC0415
+    from coprocsim.observe.view import view  # noqa: PLC0415
+    from coprocsim.snapshot import WorkloadRow  # noqa: PLC0415
+    from coprocsim.store import read  # noqa: PLC0415
+
+    with read(machine) as file:
+        lines = list(workloads(view(file), file.rows(WorkloadRow), coproc, domain))
+    if as_json:
+        print_json({"workloads": lines})
+        return
+    rows = [
+        (each.domain, each.coproc, ",".join(f"{name}={value}" for name, value in each.options.items()) or "-")
+        for each in lines
+    ]
+    table(left("Domain", "Coproc", "Workload"), rows)
