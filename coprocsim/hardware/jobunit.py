@@ -229,9 +229,11 @@ class JobUnit:
             self._state = _State()
             return
         state.enabled = bool(value & reg.CONTROL_ENABLE)
-        if value & reg.CONTROL_ABORT and state.jobs:
+        aborted = bool(value & reg.CONTROL_ABORT)
+        if aborted and state.jobs:
             state.jobs[0].work_left = state.jobs[0].uncuttable_left
-        if not state.enabled and state.jobs and state.jobs[0].uncuttable_left == 0:
+        if (aborted or not state.enabled) and state.jobs and state.jobs[0].uncuttable_left == 0:
+            # The present cycle is lost; what goes on, goes on at the next edge.
             state.since_cycle = None
 
     def _write_place(self, place: int, offset: int, value: int) -> None:

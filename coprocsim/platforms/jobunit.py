@@ -72,6 +72,8 @@ class Context(msgspec.Struct):
                 self.places.clear()
             case reg.CONTROL if value & reg.CONTROL_ABORT and self.places:
                 self._abort_oldest()
+            case reg.IRQ_STATUS | reg.IRQ_ENABLE:
+                registers[offset] = value & (reg.IRQ_DONE | reg.IRQ_ERROR)
             case _ if offset in _SAVED:
                 registers[offset] = value
 
@@ -82,7 +84,7 @@ class Context(msgspec.Struct):
             job[0:2] = job[2:4]
             return
         del self.places[0]
-        self.registers[reg.DONE_COUNT] = self.registers.get(reg.DONE_COUNT, 0) + 1
+        self.registers[reg.DONE_COUNT] = self.registers.get(reg.DONE_COUNT, 0) + 1 & 0xFFFF_FFFF
         self.registers[reg.IRQ_STATUS] = self.registers.get(reg.IRQ_STATUS, 0) | reg.IRQ_DONE
 
     @property
@@ -238,7 +240,7 @@ class JobUnitPlatform(Platform):
             return Answer()
         if self._live and self._loaded == vcoproc:
             self.port.write(region, offset, size, value)
-            return Answer(effects=(Wake(vcoproc),) if offset <= reg.DOORBELL < offset + size else ())
+            return Answer(effects=(Wake(vcoproc),) if offset & ~3 <= reg.DOORBELL < offset + size else ())
         context = self._contexts[vcoproc]
         asserted, busy = context.asserted, bool(context.places)
         reg.write_sized(lambda at: context.read_word(at, self._identity), context.write_word, offset, size, value)
