@@ -3,7 +3,6 @@
 Raised where the mistake is known, with all that is known; caught once, in `cli`. Our own mistakes are `assert`.
 """
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -71,6 +70,8 @@ class LookupFailed(CoprocsimError):  # noqa: N818 - the design's name for it
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that `name` is most likely a misspelling of, or None when none is near."""
+    import difflib  # noqa: PLC0415 - who makes no mistake does not wait for it
+
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return found[0] if found else None
 

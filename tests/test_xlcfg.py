@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coprocsim.errors import CfgError, Span
 from coprocsim.model import CfgValue
-from coprocsim.xlcfg import additions, loads
+from coprocsim.xlcfg import loads
 from coprocsim.xlcfg.parse import assignments, final
 from coprocsim.xlcfg.source import Source
 from coprocsim.xlcfg.values import NotAnInteger, integer, place_of
@@ -113,11 +113,6 @@ def test_bytes_that_are_no_utf8_survive_as_surrogates(data):
     value = loads(b'a="' + data + b'"')["a"]
     assert isinstance(value, str)
     assert value.encode("utf-8", "surrogateescape") == data
-
-
-def test_additions_are_found_for_those_whose_xl_does_not_know_them():
-    (found,) = additions(b"a = [ ]\nb += 'x'\n", "guest.cfg")
-    assert (found.path, found.line, found.column, found.width) == ("guest.cfg", 2, 1, 1)
 
 
 @given(st.integers(-(2**70), 2**70))

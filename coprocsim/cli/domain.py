@@ -141,8 +141,8 @@ def _vcoproc_facts(vcoproc: "VcoprocShown") -> dict[str, str]:
     return facts | {
         "workload": ",".join(f"{name}={value}" for name, value in vcoproc.workload.items()) or "-",
         "time": f"ran {show_duration(stats.run_ps)}, waited {show_duration(stats.wait_ps)}, {stats.switches} switches",
-        "denials": f"{stats.denials} in {show_duration(stats.denied_ps)}, overran by {show_duration(stats.overrun_ps)}, "
-        f"owes {show_duration(vcoproc.owed_ps)}; suffered {stats.suffered} in {show_duration(stats.suffered_ps)}",
+        "denials": f"{stats.denials} in {show_duration(stats.denied_ps)}, overran by {show_duration(stats.overrun_ps)}"
+        f", owes {show_duration(vcoproc.owed_ps)}; suffered {stats.suffered} in {show_duration(stats.suffered_ps)}",
         "jobs": f"{stats.released} released, {stats.done} done, {stats.missed} missed, {stats.abandoned} abandoned, "
         f"{stats.dropped} dropped, {stats.failed} failed",
         "events": f"{stats.traps} traps, {stats.irqs} IRQs, {stats.faults} faults, {stats.resets} resets",

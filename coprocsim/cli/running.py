@@ -2,8 +2,6 @@
 
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self
@@ -73,20 +71,26 @@ class _Progress:
 
     def __init__(self) -> None:
         self._stop = False
+        self._begun = False
         self._bar: Bar | None = None
-        self._handler: object = None
 
     def __enter__(self) -> Self:
         return self
 
     def __call__(self, done_ps: int, total_ps: int) -> bool:
-        if self._handler is None:
-            # Not before: a command that waits for another one has nothing to keep, and just ends.
-            self._handler = signal.signal(signal.SIGINT, self._interrupt)
-            self._bar = _bar(total_ps)
+        if not self._begun:
+            self._begin(total_ps)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done_ps)
         return not self._stop
+
+    def _begin(self, total_ps: int) -> None:
+        """Hear Ctrl-C from now on: a command that still waits for another one has nothing to keep, and just ends."""
+        self._begun = True
+        self._bar = _bar(total_ps)
+        # In the background of a script it is ignored, and stays so.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._interrupt)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -99,7 +103,7 @@ class _Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        if self._handler is not None:
+        if signal.getsignal(signal.SIGINT) == self._interrupt:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -35,7 +35,19 @@ def sched_command() -> None:
     """Show how a coproc is shared: its algorithm and all parameters; or change it with `set`."""
 
 
-@click.command(epilog="Example: coprocsim sched gpu0")
+class _ShowContext(click.Context):
+    """The context of a command that has no name of its own."""
+
+    @property
+    def command_path(self) -> str:
+        return super().command_path.rstrip()
+
+
+class _ShowCommand(click.Command):
+    context_class = _ShowContext
+
+
+@click.command(cls=_ShowCommand, epilog="Example: coprocsim sched gpu0")
 @click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
 @json_option
 @click.pass_obj

@@ -1,15 +1,14 @@
 """Tables for reading, and the one JSON document that `--json` prints instead."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, TypeAlias, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import click
 
 from coprocsim.cli.messages import wants_colour
 
 Plain: TypeAlias = "bool | int | float | str | Sequence[Plain] | dict[str, Plain] | None"
-F = TypeVar("F", bound=Callable[..., object])
 
 _STATE_COLOURS = {"running": "32", "online": "32", "switching": "33", "waiting": "33", "failed": "31", "parked": "31"}
 
@@ -84,9 +83,7 @@ def milliseconds(time_ps: int) -> str:
 # ---------------------------------------------------------------- JSON
 
 
-def json_option(command: F) -> F:
-    """Give a command the option `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document; times are in ps.")(command)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document; times are in ps.")
 
 
 def print_json(document: object) -> None:

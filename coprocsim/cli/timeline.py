@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -112,8 +112,8 @@ class _Picture:
         print(" " * self._indent + axis)
         for label, lane in zip(self._labels, self._lanes, strict=True):
             pieces = self._pieces(lane.stretches)
-            draw = self._coproc_cell if lane.vcoproc is None else self._vcoproc_cell
-            print(label.ljust(self._indent) + "".join(draw(piece) for piece in pieces).rstrip())
+            cells = self._coproc_cells(pieces) if lane.vcoproc is None else map(self._vcoproc_cell, pieces)
+            print(label.ljust(self._indent) + "".join(cells).rstrip())
             if lane.vcoproc is None:
                 marks = "".join(self._mark(piece) for piece in pieces).rstrip()
                 print((" " * self._indent + marks).rstrip())
@@ -134,14 +134,22 @@ class _Picture:
                 taken[key] = taken.get(key, 0) + to_ps - from_ps
         return pieces
 
-    def _coproc_cell(self, piece: _Piece) -> str:
-        """Return who had most of a column of a coproc's lane."""
-        held: dict[str, int] = {}
-        for (what, vcoproc), taken_ps in piece.taken.items():
-            symbol = self._symbols[_domain(vcoproc)] if what in {"run", "deny"} and vcoproc else _NOBODY[what]
-            held[symbol] = held.get(symbol, 0) + taken_ps
-        symbol = max(held, key=lambda each: held[each], default="?")
-        return self._painted(symbol, "" if symbol not in self._symbols.values() else self._colour_of(symbol))
+    def _coproc_cells(self, pieces: "Iterable[_Piece]") -> Iterator[str]:
+        """Yield who had each column of a coproc's lane.
+
+        Where several had a part of it, one of them is shown: the one that the columns before owe most, so that along
+        the line everybody has as many columns as it had time.
+        """
+        owed: dict[str, int] = {}
+        for piece in pieces:
+            held = set()
+            for (what, vcoproc), taken_ps in piece.taken.items():
+                symbol = self._symbols[_domain(vcoproc)] if what in {"run", "deny"} and vcoproc else _NOBODY[what]
+                owed[symbol] = owed.get(symbol, 0) + taken_ps
+                held.add(symbol)
+            symbol = max(sorted(held), key=lambda each: owed[each], default="?")
+            owed[symbol] = owed.get(symbol, 0) - sum(piece.taken.values())
+            yield self._painted(symbol, "" if symbol not in self._symbols.values() else self._colour_of(symbol))
 
     def _vcoproc_cell(self, piece: _Piece) -> str:
         """Return what a vcoproc did in a column: any denial, else whether it ran all, a part, or waited."""

@@ -14,11 +14,12 @@ from coprocsim.guests.base import DataAbort, Guest, GuestPort, GuestSite
 from coprocsim.guests.options import COMMON, Options
 from coprocsim.model import GuestEffect, JobDropped, JobEnded, JobReleased, Json, Setting
 from coprocsim.randomness import Stream
-from coprocsim.units import PS_PER_US, Work
+from coprocsim.units import PS_PER_US, TIMELINE_END_PS, Work
 
 # Without an interrupt line the driver looks at the unit again and again.
 _POLL_PS = 50 * PS_PER_US
 _PAGE_BYTES = 4096
+_DMA_BYTES_MAX = 0xFFFF_FFFF
 
 
 class Job(msgspec.Struct):
@@ -67,7 +68,8 @@ class JobGuest(Guest):
         self._region = region.name
         self._state = _State()
         self._streams: dict[str, Stream] = {}
-        self.read_options(Options(options, (*COMMON, *self.options)))
+        common = COMMON if self.needs_work else tuple(name for name in COMMON if name != "work")
+        self.read_options(Options(options, (*common, *self.options)))
         self._state.release_ps = self.release_ps(0, site.start_ps)
 
     def read_options(self, options: Options) -> None:
@@ -80,7 +82,7 @@ class JobGuest(Guest):
         self._abandons = options.choice("on_miss", "continue", ("continue", "abandon")) == "abandon"
         self._reaction_ps = options.duration("reaction", Work(5 * PS_PER_US)).in_ps(self.hz)
         largest_bank_bytes = max((len(bank) for bank in self.site.memory), default=0)
-        self._dma_bytes = options.number("dma", 0, 0, largest_bank_bytes)
+        self._dma_bytes = options.number("dma", 0, 0, min(largest_bank_bytes, _DMA_BYTES_MAX))
 
     def deadline_default(self) -> Work:
         """Return the relative deadline of jobs for which none is given; zero is none."""
@@ -125,6 +127,11 @@ class JobGuest(Guest):
         state = self._state
         oldest = state.submitted[0] if state.submitted else state.waiting[0] if state.waiting else None
         return None if oldest is None or oldest.given_up else oldest.deadline_ps
+
+    def _is_due(self, now_ps: int) -> bool:
+        """Return whether the oldest job is to be given up now."""
+        due_ps = self._next_deadline_ps()
+        return due_ps is not None and due_ps <= now_ps
 
     def interrupt(self, line: str, now_ps: int) -> None:
         if self._state.handler_ps is None:
@@ -188,7 +195,7 @@ class JobGuest(Guest):
         state = self._state
         cycles = self.work_cycles(state.releases)
         state.releases += 1
-        if len(state.waiting) >= self._queue_max and not self._room():
+        if len(state.waiting) >= self._queue_max + self._room():
             effects.append(JobDropped(release_ps))
             return
         state.waiting.append(self._job(release_ps, cycles))
@@ -196,23 +203,26 @@ class JobGuest(Guest):
 
     def _job(self, release_ps: int, cycles: int) -> Job:
         uncuttable = cycles if self._uncuttable is None else min(cycles, self._uncuttable.in_cycles(self.hz))
-        deadline_ps = None if self._deadline_ps is None else release_ps + self._deadline_ps
+        deadline_ps = None if self._deadline_ps is None else min(release_ps + self._deadline_ps, TIMELINE_END_PS)
         return Job(release_ps, deadline_ps, cycles, uncuttable)
 
-    def _room(self) -> bool:
-        return self._state.inherited + len(self._state.submitted) < reg.PLACES
+    def _room(self) -> int:
+        """Return how many places of the unit are free."""
+        return reg.PLACES - self._state.inherited - len(self._state.submitted)
 
     def _give_up(self, now_ps: int, port: GuestPort, effects: list[GuestEffect]) -> None:
         """Abort the job in the unit that has missed its deadline, forget those in the queue."""
         state = self._state
+        if state.submitted and self._is_due(now_ps):
+            # It may be over, and the unit busy with the next one: an abort would hit that.
+            self._handle(now_ps, port, effects)
         if state.submitted:
-            oldest = state.submitted[0]
-            if not oldest.given_up and oldest.deadline_ps is not None and oldest.deadline_ps <= now_ps:
-                oldest.given_up = True
+            if self._is_due(now_ps):
+                state.submitted[0].given_up = True
                 control = port.read(self._region, reg.CONTROL, 4)
                 port.write(self._region, reg.CONTROL, 4, control | reg.CONTROL_ABORT)
             return
-        while (due_ps := self._next_deadline_ps()) is not None and due_ps <= now_ps:
+        while self._is_due(now_ps):
             job = state.waiting.pop(0)
             effects.append(JobEnded(job.release_ps, job.deadline_ps, abandoned=True))
 
@@ -228,7 +238,7 @@ class JobGuest(Guest):
                 port.write(self._region, reg.DMA_LO, 8, self._dma_address())
                 port.write(self._region, reg.DMA_BYTES, 4, self._dma_bytes)
             port.write(self._region, reg.DOORBELL, 4, 1)
-        if not self.site.coproc.lines and state.submitted and state.handler_ps is None:
+        if not self.site.coproc.lines and self._room() < reg.PLACES and state.handler_ps is None:
             state.handler_ps = now_ps + _POLL_PS
 
     def _dma_address(self) -> int:
@@ -246,7 +256,9 @@ class JobGuest(Guest):
     # ------------------------------------------------------------ state
 
     def save(self) -> Json:
-        self._state.drawn = {purpose: stream.drawn for purpose, stream in sorted(self._streams.items())}
+        # A stream that was not drawn from since the guest was restored is where it was.
+        drawn = self._state.drawn | {purpose: stream.drawn for purpose, stream in self._streams.items()}
+        self._state.drawn = dict(sorted(drawn.items()))
         saved: Json = msgspec.to_builtins(self._state)
         return saved
 

@@ -10,11 +10,12 @@ from coprocsim.errors import did_you_mean
 from coprocsim.model import Setting
 from coprocsim.parameters import BadSetting
 from coprocsim.randomness import Stream
-from coprocsim.units import PS_PER_S, Work, parse_duration_ps, parse_work
+from coprocsim.units import CYCLES_MAX, PS_PER_S, Work, parse_duration_ps, parse_work
 
 T = TypeVar("T")
 
 SIGMA_MAX = 10.0
+RATE_MIN, RATE_MAX = 1e-6, 1e9
 COMMON = ("kind", "work", "uncuttable", "deadline", "queue", "on_miss", "reaction", "dma")
 
 
@@ -28,7 +29,7 @@ class Law:
     sigma: float = 0.0
 
     def draw_cycles(self, hz: int, stream: Stream) -> int:
-        """Return the next job's work, at least one cycle."""
+        """Return the next job's work, at least one cycle and no more than can be counted."""
         mean = self.mean.in_cycles(hz)
         match self.kind:
             case "exp":
@@ -39,7 +40,7 @@ class Law:
                 cycles = round(stream.lognormal(mean, self.sigma))
             case _:
                 cycles = mean
-        return max(1, cycles)
+        return min(max(1, cycles), CYCLES_MAX)
 
 
 class Options:
@@ -115,8 +116,8 @@ class Options:
         self.required("rate")
 
         def parse(text: str) -> float:
-            if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or not 0 < float(text) <= 1e9:
-                raise ValueError("`rate` is how many jobs arrive per second, more than 0 and at most 1000000000")
+            if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or not RATE_MIN <= float(text) <= RATE_MAX:
+                raise ValueError(f"`rate` is how many jobs arrive per second, {RATE_MIN:f} to {RATE_MAX:.0f}")
             return PS_PER_S / float(text)
 
         return self._read("rate", parse, 0.0)

@@ -192,7 +192,7 @@ class JobUnit:
         if self._state.since_cycle is not None:
             self._settle(now_ps)
         if size == 4:
-            self._write_word(offset, value)
+            self._write_word(offset, value & _WORD)
         else:
             reg.write_sized(self._read_word, self._write_word, offset, size, value)
         state = self._state

@@ -1,7 +1,6 @@
 """A machine put to rest as rows, and woken again from them: a run that is cut in two this way is the same run."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import msgspec
 
@@ -55,8 +54,7 @@ def to_rows(board: Board, machine: rows.MachineRow) -> Snapshot:
     """Return all of a machine; `machine` is the row that it came with."""
     timeline = board.timeline
     snapshot = Snapshot(
-        replace(
-            machine,
+        machine._replace(
             seed=board.seed,
             now_ps=timeline.now_ps,
             armed=timeline.order,

@@ -64,7 +64,10 @@ class Context(msgspec.Struct):
         match offset:
             case reg.DOORBELL:
                 if len(self.places) < reg.PLACES:
-                    self.places.append(([registers.get(staged, 0) for staged in reg.STAGED], reg.PLACE_NEW))
+                    job = [registers.get(staged, 0) for staged in reg.STAGED]
+                    if (job[3], job[2]) > (job[1], job[0]):
+                        job[2:4] = job[0:2]  # no more is uncuttable than there is
+                    self.places.append((job, reg.PLACE_NEW))
             case reg.IRQ_CLEAR:
                 registers[reg.IRQ_STATUS] = registers.get(reg.IRQ_STATUS, 0) & ~value
             case reg.CONTROL if value & reg.CONTROL_RESET:

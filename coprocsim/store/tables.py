@@ -1,7 +1,7 @@
 """The tables, made from the row classes of `snapshot`: a class is a table, a field a column of the same name."""
 
 from collections.abc import Iterator
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import NamedTuple, TypeAlias
 
 from coprocsim import snapshot as rows
@@ -81,19 +81,17 @@ def columns_of(table: Table) -> list[tuple[str, object]]:
 
 
 def _columns(of: type) -> Iterator[tuple[str, object]]:
-    for each in fields(of):
-        nested = each.type
+    for name, nested in of.__annotations__.items():
         if isinstance(nested, type) and is_dataclass(nested):
             yield from _columns(nested)
         else:
-            yield each.name, nested
+            yield name, nested
 
 
 def values_of(row: object) -> Iterator[Scalar]:
     """Yield a row's values in the order of its columns."""
-    assert is_dataclass(row)
-    for each in fields(row):
-        value = getattr(row, each.name)
+    for name in type(row).__annotations__:
+        value = getattr(row, name)
         if is_dataclass(value):
             yield from values_of(value)
         else:
@@ -102,11 +100,11 @@ def values_of(row: object) -> Iterator[Scalar]:
 
 def row_of(of: type, values: Iterator[Scalar]) -> object:
     """Return the row whose columns have these values."""
-    return of(*(_field(each, values) for each in fields(of)))
+    return of(*(_field(nested, values) for nested in of.__annotations__.values()))
 
 
-def _field(each: Field[object], values: Iterator[Scalar]) -> object:
-    if isinstance(each.type, type) and is_dataclass(each.type):
-        return row_of(each.type, values)
+def _field(of: object, values: Iterator[Scalar]) -> object:
+    if isinstance(of, type) and is_dataclass(of):
+        return row_of(of, values)
     value = next(values)
-    return bool(value) if each.type is bool else value
+    return bool(value) if of is bool else value

@@ -57,7 +57,7 @@ def _run(machine: Session, until_ps: int, progress: Progress) -> Ran:
     board = machine.board
     _check_end(until_ps)
     before, total_ps = _Counts.of(board), until_ps - board.now_ps
-    going_on = True
+    going_on = progress(0, total_ps)
     while going_on and board.now_ps < until_ps:
         machine.run_until(min(until_ps, board.now_ps + _PIECE_PS))
         going_on = progress(total_ps - (until_ps - board.now_ps), total_ps)
@@ -78,7 +78,7 @@ def run_until_idle(machine_path: Path, duration_ps: int | None, progress: Progre
         board = machine.board
         until_ps = TIMELINE_END_PS if duration_ps is None else board.now_ps + duration_ps
         _check_end(until_ps)
-        before, going_on = _Counts.of(board), True
+        before, going_on = _Counts.of(board), progress(0, 0)
         machine.run_until(board.now_ps)
         while going_on and _busy(board):
             next_ps = board.timeline.next_ps()

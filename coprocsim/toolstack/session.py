@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from coprocsim import names
-from coprocsim.errors import LookupFailed, did_you_mean
+from coprocsim.errors import LookupFailed, StateError, did_you_mean
 from coprocsim.hypervisor import rest
 from coprocsim.hypervisor.machine import Hypervisor
 from coprocsim.hypervisor.state import Board, Coproc, Domain, Vcoproc
@@ -53,7 +55,12 @@ def session(path: Path) -> Iterator[Session]:
         if not file.is_up:
             raise no_machine()
         snapshot = file.load()
-        loaded = Session(file, snapshot.machine, rest.from_rows(snapshot, parts_of))
+        try:
+            board = rest.from_rows(snapshot, parts_of)
+        except msgspec.MsgspecError as error:
+            what = f"`{path}` does not hold what this coprocsim and its plugins have saved"
+            raise StateError(what, why=str(error), hint="boot the machine anew with `boot --force`") from error
+        loaded = Session(file, snapshot.machine, board)
         yield loaded
         if loaded.keep:
             loaded.save()

@@ -6,7 +6,6 @@ imported where a config is read, so that commands that read none do not wait for
 
 from collections.abc import Sequence
 
-from coprocsim.errors import Span
 from coprocsim.model import CfgValue, DomainSpec
 
 
@@ -21,15 +20,6 @@ def loads(data: bytes, path: str = "<config>") -> dict[str, CfgValue]:
 
     source = Source(data, path)
     return {name: plain(setting.value) for name, setting in final(source, assignments(source)).items()}
-
-
-def additions(data: bytes, path: str) -> tuple[Span, ...]:
-    """Return where a config uses `+=`, which the xl of Xen 4.10 does not know yet."""
-    from coprocsim.xlcfg.parse import assignments  # noqa: PLC0415
-    from coprocsim.xlcfg.source import Source  # noqa: PLC0415
-
-    source = Source(data, path)
-    return tuple(source.span(each.start, each.end) for each in assignments(source) if each.added)
 
 
 def read_domain(data: bytes, path: str, extra: Sequence[str] = ()) -> DomainSpec:
