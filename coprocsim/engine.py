@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
+from coprocsim.units import TIMELINE_END_PS
+
 Key: TypeAlias = tuple[str, ...]
 """Whose event it is: `("hardware", "gpu0")`, `("guest", "1", "0")`; each has at most one event at a time."""
 
@@ -53,7 +55,13 @@ class Timeline:
         self._heap: list[Due] = []
 
     def arm(self, key: Key, at_ps: int, phase: Phase) -> None:
-        """Let `key` happen at `at_ps`, now at the earliest; armed for that instant already, it keeps its place."""
+        """Let `key` happen at `at_ps`, now at the earliest; armed for that instant already, it keeps its place.
+
+        What would happen after the end of the timeline does not happen.
+        """
+        if at_ps > TIMELINE_END_PS:
+            self.disarm(key)
+            return
         at_ps = max(at_ps, self.now_ps)
         armed = self._armed.get(key)
         if armed is not None and armed.at_ps == at_ps:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any, TypeAlias
 
 from coprocsim.engine import Timeline
 from coprocsim.guests.base import Guest
@@ -18,7 +19,6 @@ from coprocsim.model import (
     Setting,
     Sharing,
     Stream,
-    TraceRow,
     VcoprocId,
     VcoprocState,
 )
@@ -35,6 +35,11 @@ S = 10**12
 
 BASE = 0x8000_0000
 PAGE_BYTES = 0x1000
+USUAL = Sharing()
+
+Row: TypeAlias = tuple[Any, ...]
+"""A row of the trace: instant, coproc, what, and more that depends on what."""
+
 ON_HARDWARE = {VcoprocState.RUNNING, VcoprocState.ASKED_TO_SLEEP}
 
 
@@ -88,6 +93,16 @@ def driver_of(vcoproc: Vcoproc) -> Driver:
     return platform
 
 
+def hardware_of(platform: type[Platform]) -> type[Hardware]:
+    """Return the model that a platform names, one of those that only tests have included."""
+    known, found = [Hardware], dict(MODELS)
+    while known:
+        model = known.pop()
+        known += model.__subclasses__()
+        found.setdefault(getattr(model, "name", ""), model)
+    return found[platform.hardware]
+
+
 def driver(leave_ps: int = 0, enter_ps: int = 0, invalidate_ps: int = 0, reset_ps: int = 0) -> type[Driver]:
     """Return a driver whose hooks cost so much."""
 
@@ -121,12 +136,11 @@ class Machine:
         algorithm: type[Scheduler] = RoundRobin,
         *,
         settings: Mapping[str, Value] | None = None,
-        sharing: Sharing = Sharing(),
+        sharing: Sharing = USUAL,
         described: CoprocSpec | None = None,
     ) -> Coproc:
         """Add a coproc; `settings` adds to the algorithm's defaults."""
-        models: dict[str, type[Hardware]] = {**MODELS, ScriptedHardware.name: ScriptedHardware}
-        parts = Parts(models[platform.hardware], platform, algorithm)
+        parts = Parts(hardware_of(platform), platform, algorithm)
         values = {**algorithm.defaults(Scope.COPROC), **(settings or {})}
         coproc = build_coproc(self.board, described or spec(coproc_id), parts, values, sharing)
         coproc.platform.probe(self.board.now_ps)
@@ -193,7 +207,7 @@ class Machine:
 
     # ------------------------------------------------------------ looking
 
-    def rows(self, *whats: str) -> list[TraceRow]:
+    def rows(self, *whats: str) -> list[Row]:
         """Return the trace, or only rows of these kinds."""
         return [row for row in self.board.trace if not whats or row[2] in whats]
 
@@ -226,7 +240,7 @@ class Machine:
 
 
 def scripted(
-    *vcoprocs: str, platform: type[Platform] = ScriptedPlatform, sharing: Sharing = Sharing(), **settings: Value
+    *vcoprocs: str, platform: type[Platform] = ScriptedPlatform, sharing: Sharing = USUAL, **settings: Value
 ) -> tuple[Machine, list[Vcoproc]]:
     """Return a machine whose only coproc is scripted, and a vcoproc of it per name; `min_run` is `min-run`."""
     machine = Machine()
@@ -242,7 +256,7 @@ def deny(vcoproc: Vcoproc, *retries_ps: int) -> None:
     platform.script[vcoproc.vcoproc_id] = list(retries_ps)
 
 
-def turns(rows: Iterable[TraceRow], until_ps: int) -> dict[str, int]:
+def turns(rows: Iterable[Row], until_ps: int) -> dict[str, int]:
     """Return how long each vcoproc was RUNNING or ASKED_TO_SLEEP, from the trace alone."""
     total: dict[str, int] = {}
     since: dict[str, int] = {}

@@ -74,11 +74,13 @@ def test_a_duration_is_a_number_and_a_unit(text: str, time_ps: int):
 
 def test_a_bare_number_counts_in_the_unit_it_is_given():
     assert parse_duration_ps("250", "us") == 250 * 10**6
-    with pytest.raises(ValueError, match="^`250` is not a duration: write `10ms`, `2.5s`, `500us`"):
+    with pytest.raises(ValueError, match=r"^`250` is not a duration: write `10ms`, `2.5s`, `500us`"):
         parse_duration_ps("250")
 
 
-@pytest.mark.parametrize("text", ["", "ms", "-1ms", "1e3ms", "1 ms", "10 m", "1.ms", ".5ms", "0x10ms", "1_0ms", "٣ms", "9" * 5000 + "s"])
+@pytest.mark.parametrize(
+    "text", ["", "ms", "-1ms", "1e3ms", "1 ms", "10 m", "1.ms", ".5ms", "0x10ms", "1_0ms", "٣ms", "9" * 5000 + "s"]
+)
 def test_what_is_no_duration_is_refused(text: str):
     with pytest.raises(ValueError, match="is not a duration: write `10ms`"):
         parse_duration_ps(text)
@@ -166,5 +168,10 @@ def test_what_is_no_size_is_refused(text: str):
 
 
 def test_frequencies_and_sizes_are_shown_in_their_unit():
-    assert [show_frequency(hz) for hz in (600_000_000, 10**9, 32_768, 50)] == ["600 MHz", "1 GHz", "32.768 kHz", "50 Hz"]
+    assert [show_frequency(hz) for hz in (600_000_000, 10**9, 32_768, 50)] == [
+        "600 MHz",
+        "1 GHz",
+        "32.768 kHz",
+        "50 Hz",
+    ]
     assert [show_size(size) for size in (12, 4096, 3 * 2**19, 2**30)] == ["12 B", "4 KiB", "1.5 MiB", "1 GiB"]

@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    stdout = sys.stdout
     try:
         status = root.main(arguments, prog_name="coprocsim", standalone_mode=False)
     except CoprocsimError as error:
@@ -44,6 +45,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         sys.stdout.flush()
         error.show()
         return error.exit_code
+    except SystemExit as ended:
+        # So click ends when it has completed for a shell, and, with another stdout, when nobody reads any more.
+        return ended.code if isinstance(ended.code, int) and sys.stdout is stdout else 0
     except (click.Abort, KeyboardInterrupt):
         messages.error("interrupted; nothing was changed")
         return EXIT_INTERRUPTED

@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 def size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     """Return `256MiB` in bytes."""
-    del ctx, param
+    del ctx
     from coprocsim.units import parse_size_bytes  # noqa: PLC0415
 
     try:
         return parse_size_bytes(value)
     except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+        raise _refused(param, str(error)) from error
 
 
 def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     """Return `10ms` in ps; None where nothing is given."""
-    del ctx, param
+    del ctx
     if value is None:
         return None
     from coprocsim.units import parse_duration_ps  # noqa: PLC0415
@@ -34,20 +34,26 @@ def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> i
     try:
         return parse_duration_ps(value)
     except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+        raise _refused(param, str(error)) from error
 
 
 def number(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     """Return a number of at most 64 bits, decimal or hexadecimal after `0x`; None where nothing is given."""
-    del ctx, param
+    del ctx
     if value is None:
         return None
     if not re.fullmatch(r"0[xX][0-9a-fA-F]+|[0-9]+", value):
-        raise click.BadParameter(f"`{value}` is not a number: write `0xe6110000` or `4096`")
+        raise _refused(param, f"`{value}` is not a number: write `0xe6110000` or `4096`")
     found = int(value, 16 if value[:2] in {"0x", "0X"} else 10)
     if found >= 2**64:
-        raise click.BadParameter(f"`{value}` does not fit in 64 bits")
+        raise _refused(param, f"`{value}` does not fit in 64 bits")
     return found
+
+
+def _refused(param: click.Parameter, what: str) -> click.BadParameter:
+    """Return the error for a value, named as the help names it."""
+    name = param.opts[0] if isinstance(param, click.Option) else (param.metavar or "").strip("[]")
+    return click.BadParameter(what, param_hint=f"`{name}`")
 
 
 def settings(texts: Iterable[str], shape: str = "key=value") -> "list[Setting]":
@@ -68,7 +74,7 @@ def settings(texts: Iterable[str], shape: str = "key=value") -> "list[Setting]":
 # ---------------------------------------------------------------- names: completion of click
 
 
-def coprocs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+def coprocs(ctx: click.Context, param: click.Parameter | None, incomplete: str) -> list[str]:
     """Return the coprocs of the machine that begin so."""
     del param
     view = _view(ctx)

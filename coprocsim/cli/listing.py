@@ -72,7 +72,7 @@ def _print_coprocs(lines: "Sequence[CoprocLine]") -> None:
         ],
         [
             (
-                *(line.coproc, line.state, line.algorithm, line.platform, show_frequency(line.clock_hz), line.vcoprocs),
+                *(line.coproc, line.state, line.scheduler, line.platform, show_frequency(line.clock_hz), line.vcoprocs),
                 *(line.running or "-", line.switches, line.denials, line.resets, line.path),
             )
             for line in lines

@@ -79,5 +79,5 @@ def root(ctx: click.Context, name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         hint = "letters, digits and `_ . + -`, 64 at most, beginning with a letter, digit or `_`"
-        raise click.BadParameter(f"`{name}` cannot be a machine's name: {hint}", param_hint="--machine")
+        raise click.BadParameter(f"`{name}` cannot be a machine's name: {hint}", param_hint="`--machine`")
     ctx.obj = machine_path(name)

@@ -10,7 +10,7 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, duration
-from coprocsim.cli.tables import json_option, left, print_json, right, table
+from coprocsim.cli.tables import exact_seconds, json_option, left, print_json, right, table
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -56,14 +56,17 @@ def run_command(
             }
         )
     else:
-        from coprocsim.units import format_duration, show_instant  # noqa: PLC0415
+        from coprocsim.units import show_duration, show_instant  # noqa: PLC0415
 
-        print(
-            f"{format_duration(ran.to_ps - ran.from_ps)} passed, it is {show_instant(ran.to_ps)} s: "
-            f"{ran.switches} switches, {ran.denials} denials, {ran.jobs} jobs done"
-        )
+        counts = (_many(ran.switches, "switch", "es"), _many(ran.denials, "denial"), _many(ran.jobs, "job"))
+        passed = show_duration(ran.to_ps - ran.from_ps)
+        print(f"{passed} passed, it is {show_instant(ran.to_ps)} s: {', '.join(counts)} done")
     if ran.interrupted:
         messages.note("stopped before its end; everything up to this instant is kept")
+
+
+def _many(count: int, what: str, ending: str = "s") -> str:
+    return f"{count} {what}{'' if count == 1 else ending}"
 
 
 class _Progress:
@@ -131,7 +134,6 @@ def step_command(machine: Path, count: int, as_json: bool) -> None:
     Those of one instant belong together, so there may be more.
     """
     from coprocsim.toolstack import control  # noqa: PLC0415
-    from coprocsim.units import show_instant  # noqa: PLC0415
 
     explained = control.step(machine, count)
     if as_json:
@@ -144,7 +146,8 @@ def step_command(machine: Path, count: int, as_json: bool) -> None:
             }
         )
         return
-    rows = [(show_instant(each.at_ps), each.coproc_id, each.asked, each.answered) for each in explained]
+    instants = exact_seconds([(each.at_ps,) for each in explained])
+    rows = [(at, each.coproc_id, each.asked, each.answered) for (at,), each in zip(instants, explained, strict=True)]
     table([*right("At(s)"), *left("Coproc", "Situation", "Decision")], rows)
     if len(explained) < count:
         messages.note("nothing more is to come")

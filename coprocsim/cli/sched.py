@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from coprocsim.cli.arguments import coprocs, domains, settings
 from coprocsim.cli.tables import heading, json_option, left, print_json, table
@@ -21,6 +22,10 @@ class _Sched(click.Group):
         if args[0] in self.commands:
             return super().resolve_command(ctx, args)
         return None, _show, args
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = coprocs(ctx, None, incomplete)
+        return [*super().shell_complete(ctx, incomplete), *(CompletionItem(name) for name in names)]
 
 
 @click.group(

@@ -123,10 +123,14 @@ class _Picture:
         """Cut the stretches into columns."""
         span_ps = self._to_ps - self._from_ps
         pieces = [_Piece({}, []) for _ in range(self._width)]
+        before = ""
         for stretch in stretches:
             first = (stretch.from_ps - self._from_ps) * self._width // span_ps
             last = ((stretch.to_ps - self._from_ps) * self._width - 1) // span_ps
-            pieces[first].begun.append(stretch.what)
+            # Leaving and entering are two stretches, and one switch.
+            if stretch.what != before:
+                pieces[first].begun.append(stretch.what)
+            before = stretch.what
             for at in range(first, last + 1):
                 from_ps = max(stretch.from_ps, self._from_ps + -(-span_ps * at // self._width))
                 to_ps = min(stretch.to_ps, self._from_ps + -(-span_ps * (at + 1) // self._width))
@@ -152,17 +156,19 @@ class _Picture:
             yield self._painted(symbol, "" if symbol not in self._symbols.values() else self._colour_of(symbol))
 
     def _vcoproc_cell(self, piece: _Piece) -> str:
-        """Return what a vcoproc did in a column: any denial, else whether it ran all, a part, or waited."""
+        """Return what a vcoproc did in a column: a reset, any denial, else whether it ran all, a part, or waited."""
         taken: dict[str, int] = {}
         for (what, _), taken_ps in piece.taken.items():
             taken[what] = taken.get(what, 0) + taken_ps
+        if "reset" in taken:
+            return self._painted("x", _RED)
         if "deny" in taken:
             return self._painted("!", _RED)
         if "run" in taken:
             return self._painted("#" if 2 * taken["run"] >= sum(taken.values()) else "+", "42")
         if "wait" in taken:
             return self._painted(".", "43")
-        return "?" if "unknown" in taken else " "
+        return "-" if "switch" in taken else "?" if "unknown" in taken else " "
 
     def _mark(self, piece: _Piece) -> str:
         """Return what happened in a column of a coproc's lane."""
@@ -181,7 +187,9 @@ class _Picture:
 
     def _legend(self) -> None:
         if self._by == "vcoproc":
-            self._print_words(["# runs", "+ runs a part of it", "! denies", ". waits", "blank: sleeps"])
+            self._print_words(
+                ["# runs", "+ runs a part of it", ". waits", "- switches", "! denies", "x is reset", "blank: sleeps"]
+            )
             return
         domains = [
             f"{self._painted(symbol, self._colour_of(symbol))} {self._seen.called(f'd{domain}v0')}"

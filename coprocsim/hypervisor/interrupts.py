@@ -3,14 +3,13 @@
 from coprocsim.engine import Phase as Order
 from coprocsim.hypervisor.state import Board, Coproc, Vcoproc
 from coprocsim.model import Effect
-from coprocsim.units import TIMELINE_END_PS
 
 
 def look(board: Board, coproc: Coproc) -> None:
     """Take note of what register accesses have changed: when the hardware is next due, and its lines."""
     hardware, coproc_id = coproc.hardware, coproc.spec.coproc_id
     next_ps = hardware.next_ps()
-    if next_ps is None or next_ps > TIMELINE_END_PS:
+    if next_ps is None:
         board.timeline.disarm(("hardware", coproc_id))
     else:
         board.timeline.arm(("hardware", coproc_id), next_ps, Order.HARDWARE)
@@ -52,7 +51,7 @@ def deliver(board: Board, vcoproc: Vcoproc, line: str) -> None:
 def attend(board: Board, vcoproc: Vcoproc) -> None:
     """Arm the guest for the next instant at which it has something to do."""
     next_ps = None if vcoproc.guest is None or vcoproc.domain.paused else vcoproc.guest.next_ps()
-    if next_ps is None or next_ps > TIMELINE_END_PS:
+    if next_ps is None:
         board.timeline.disarm(("guest", vcoproc.who))
     else:
         board.timeline.arm(("guest", vcoproc.who), next_ps, Order.GUEST)

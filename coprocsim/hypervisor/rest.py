@@ -1,6 +1,7 @@
 """A machine put to rest as rows, and woken again from them: a run that is cut in two this way is the same run."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 
@@ -108,7 +109,7 @@ def _add_coproc(snapshot: Snapshot, board: Board, coproc: Coproc) -> None:
             coproc.use.value,
             coproc.use_since_ps,
             msgspec.json.encode(_switching_of(coproc)).decode(),
-            coproc.counters,
+            replace(coproc.counters),
         )
     )
     snapshot.regions += (rows.RegionRow(coproc_id, r.name, r.base, r.size_bytes) for r in spec.regions)
@@ -181,7 +182,7 @@ def _add_vcoproc(snapshot: Snapshot, vcoproc: Vcoproc) -> None:
             vcoproc.wake_held,
             vcoproc.workload_since_ps,
             "\n".join(vcoproc.held_lines),
-            vcoproc.counters,
+            replace(vcoproc.counters),
         )
     )
     snapshot.windows += (rows.WindowRow(domain_id, number, w.name, w.base, w.size_bytes) for w in vcoproc.windows)
@@ -264,11 +265,10 @@ def _coproc(board: Board, snapshot: Snapshot, row: rows.CoprocRow, parts: Parts)
     )
     coproc = build_coproc(board, spec_of(snapshot, row), parts, settings, sharing)
     coproc.counters = row.counters
-    for stream, stream_row in zip(
-        coproc.streams, (s for s in snapshot.streams if s.coproc_id == row.coproc_id), strict=False
-    ):
-        if stream_row.attached is not None:
-            board.attached[stream] = _vcoproc_id(stream_row.attached)
+    for stream_row in snapshot.streams:
+        if stream_row.coproc_id == row.coproc_id and stream_row.attached is not None:
+            stream = coproc.spec.streams[stream_row.number]
+            board.attached[str(stream)] = _vcoproc_id(stream_row.attached)
     return coproc
 
 

@@ -15,6 +15,7 @@ from coprocsim.hypervisor.state import Asked, Board, Coproc, Phase, Use, Vcoproc
 from coprocsim.model import After, Charge, Effect, Payer, RaiseIrq, Sleep, VcoprocState, Wake, Yield
 from coprocsim.platforms.base import Busy, Done, Entered, Failed, Left
 from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Turn
+from coprocsim.units import TIMELINE_END_PS
 
 _SLEEPING, _WAITING, _RUNNING = VcoprocState.SLEEPING, VcoprocState.WAITING, VcoprocState.RUNNING
 _ASKED_TO_SLEEP = VcoprocState.ASKED_TO_SLEEP
@@ -195,6 +196,8 @@ def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> 
     who = current.who
     match left:
         case Busy(retry_ps):
+            # A job may be longer than the timeline, and than any column.
+            retry_ps = min(retry_ps, TIMELINE_END_PS)
             board.record(coproc, "switch_from", who, "busy", retry_ps)
             _denied(board, coproc, current, answer, retry_ps)
         case Left(cost_ps):

@@ -12,7 +12,7 @@ class CoprocLine(NamedTuple):
 
     coproc: str
     state: str
-    algorithm: str
+    scheduler: str
     platform: str
     clock_hz: int
     vcoprocs: int

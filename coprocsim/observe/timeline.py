@@ -13,9 +13,9 @@ UNKNOWN = "unknown"
 class Stretch(NamedTuple):
     """A stretch of time in which one thing goes on.
 
-    On a coproc: run, deny (runs, though told to leave), switch, idle, reset, failed. Of a vcoproc: run, deny, wait,
-    sleep, gone. Either: unknown, where the trace was too long to be kept from its beginning. `vcoproc` is who runs,
-    denies, leaves, enters or is reset.
+    On a coproc: run, deny (runs, though told to leave), switch, idle, reset, failed. Of a vcoproc: run, deny, switch
+    (it leaves or enters), wait, sleep, reset, gone. Either: unknown, where the trace was too long to be kept from its
+    beginning. `vcoproc` is who runs, denies, leaves, enters or is reset.
     """
 
     from_ps: int
@@ -119,5 +119,9 @@ def _of_vcoproc(row: "TraceRow") -> Iterator[tuple[str, str]]:
             yield who, _STATES[str(new)]
         case ("switch_from", str(who), "busy", _):
             yield who, "deny"
+        case ("switch_from", str(who), "left", _) | ("switch_to", str(who), "entered", _):
+            yield who, "switch"
+        case ("reset", str(who), _):
+            yield who, "reset"
         case ("resume", str(who)):
             yield who, "run"

@@ -40,8 +40,10 @@ def append(sql: sqlite3.Connection, rows: list[TraceRow], limit_bytes: int) -> N
 
 
 def _bound(sql: sqlite3.Connection, limit_bytes: int) -> None:
-    size_bytes = sql.execute("SELECT sum(length(data)) FROM trace_chunk").fetchone()[0]
-    for number, chunk_bytes in sql.execute("SELECT number, length(data) FROM trace_chunk ORDER BY number").fetchall():
+    """Drop the oldest chunks; the newest stays, however small the limit, and its number says what was before it."""
+    chunks = sql.execute("SELECT number, length(data) FROM trace_chunk ORDER BY number").fetchall()
+    size_bytes = sum(chunk_bytes for _, chunk_bytes in chunks)
+    for number, chunk_bytes in chunks[:-1]:
         if size_bytes <= limit_bytes:
             return
         sql.execute("DELETE FROM trace_chunk WHERE number = ?", (number,))

@@ -58,5 +58,6 @@ def check_settings(scheduler: type[Scheduler], scope: Scope, settings: Iterable[
         try:
             values[setting.name] = named(setting.name, known, f"`{scheduler.name}`").parse(setting.value)
         except BadValue as error:
-            raise BadSetting(setting, str(error), error.hint) from error
+            hint = error.hint if known else f"`{scheduler.name}` has no parameters of a single {scope.value}"
+            raise BadSetting(setting, str(error), hint) from error
     return values

@@ -1,0 +1,292 @@
+"""Figures and pictures agree with each other, and with the time that has passed."""
+
+import re
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from coprocsim.model import Setting
+from coprocsim.observe import domains, listing, stats, timeline
+from coprocsim.observe.view import View, view, who
+from coprocsim.snapshot import VcoprocSettingRow
+from coprocsim.store import MachineFile, read
+from coprocsim.toolstack import control
+from coprocsim.toolstack import domain as toolstack_domain
+from coprocsim.toolstack.boot import BootOptions, boot
+from tests.machines import MS, US
+
+PROJECT = Path(__file__).parent.parent
+TREE = str(PROJECT / "dts/minimal.dtb")
+
+WORKLOADS = (
+    "kind=backlog,work=12ms,uncuttable=all",
+    "kind=backlog,work=1ms",
+    "kind=periodic,period=20ms,work=4ms,deadline=8ms",
+    "kind=poisson,rate=100,work=exp:3ms,uncuttable=2ms",
+    "kind=trace,at=1ms:100ms,uncuttable=all",
+    "kind=periodic,period=7ms,work=2ms,on_miss=abandon,dma=4096",
+)
+
+
+def go_on(*_: int) -> bool:
+    return True
+
+
+def booted(folder: Path, workloads: list[str], trace_limit_bytes: int = 2**20) -> Path:
+    """Return a machine with a domain for each workload."""
+    machine = folder / "machine.sqlite"
+    boot(machine, TREE, BootOptions({}, seed=3, trace_limit_bytes=trace_limit_bytes, force=True))
+    for number, workload in enumerate(workloads, start=1):
+        path = folder / f"{number}.cfg"
+        path.write_text(
+            f'name = "dom{number}"\nmemory = 16\ncoproc = [ "xxx0" ]\ncoproc_workload = [ "xxx0,{workload}" ]\n'
+        )
+        toolstack_domain.create(machine, str(path), (), paused=False, dry_run=False)
+    return machine
+
+
+def took(lane: timeline.Lane) -> Counter[str]:
+    """Return how long each thing went on in a lane."""
+    lengths: Counter[str] = Counter()
+    for stretch in lane.stretches:
+        lengths[stretch.what] += stretch.to_ps - stretch.from_ps
+    return lengths
+
+
+def assert_whole(lane: timeline.Lane, from_ps: int, to_ps: int) -> None:
+    """A lane has no gap, no overlap, and nothing that could be one stretch in two."""
+    assert lane.stretches[0].from_ps == from_ps
+    assert lane.stretches[-1].to_ps == to_ps
+    for before, after in pairwise(lane.stretches):
+        assert before.to_ps == after.from_ps
+        assert (before.what, before.vcoproc) != (after.what, after.vcoproc)
+
+
+def lanes_of(file: MachineFile, seen: View, from_ps: int, to_ps: int) -> list[timeline.Lane]:
+    known = [(who(row), row.coproc_id) for row in seen.vcoprocs]
+    return [
+        *timeline.coproc_lanes(file, seen.coprocs, from_ps, to_ps),
+        *timeline.vcoproc_lanes(file, known, from_ps, to_ps),
+    ]
+
+
+busy_machines = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+workloads = st.lists(st.sampled_from(WORKLOADS), min_size=1, max_size=4)
+durations = st.integers(1, 150 * MS)
+
+
+@busy_machines
+@given(workloads=workloads, duration_ps=durations)
+def test_what_the_trace_shows_takes_as_long_as_what_was_counted(tmp_path, workloads, duration_ps):
+    machine = booted(tmp_path, workloads)
+    control.run(machine, duration_ps, go_on)
+    with read(machine) as file:
+        seen = view(file)
+        [lane] = timeline.coproc_lanes(file, seen.coprocs, 0, seen.now_ps)
+        [figures] = stats.coproc_stats(seen, [])
+        of_vcoprocs = {each.vcoproc: each for each in stats.vcoproc_stats(seen)}
+        lanes = timeline.vcoproc_lanes(file, [], 0, seen.now_ps)
+    assert_whole(lane, 0, seen.now_ps)
+    length = took(lane)
+    assert length["run"] + length["deny"] == figures.run_ps
+    assert length["switch"] == figures.switch_ps
+    assert length["idle"] == figures.idle_ps
+    assert length["reset"] + length["failed"] == figures.failed_ps
+    assert length["deny"] == sum(each.denied_ps for each in of_vcoprocs.values())
+    for each in lanes:
+        assert each.vcoproc is not None
+        mine, length = of_vcoprocs[each.vcoproc], took(each)
+        assert length["run"] + length["deny"] == mine.run_ps
+        assert length["deny"] == mine.denied_ps
+
+
+@busy_machines
+@given(workloads=workloads, duration_ps=durations)
+def test_the_figures_add_up_at_every_instant(tmp_path, workloads, duration_ps):
+    machine = booted(tmp_path, workloads)
+    control.run(machine, duration_ps, go_on)
+    with read(machine) as file:
+        seen = view(file)
+    [coproc] = stats.coproc_stats(seen, [])
+    each = list(stats.vcoproc_stats(seen))
+    assert coproc.run_ps + coproc.switch_ps + coproc.idle_ps + coproc.failed_ps == coproc.elapsed_ps == duration_ps
+    assert sum(vcoproc.run_ps for vcoproc in each) == coproc.run_ps
+    assert sum(vcoproc.switches for vcoproc in each) == coproc.switches
+    assert sum(vcoproc.denials for vcoproc in each) == coproc.denials
+    assert all(v.released >= v.done + v.abandoned + v.dropped + v.failed for v in each)
+    assert sum(vcoproc.suffered_ps for vcoproc in each) <= sum(vcoproc.denied_ps for vcoproc in each)
+    assert all(vcoproc.run_ps + vcoproc.wait_ps <= duration_ps for vcoproc in each)
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory):
+    """A machine that has denied, switched, been reset, and lost a domain."""
+    machine = booted(tmp_path_factory.mktemp("busy"), list(WORKLOADS))
+    control.run(machine, 150 * MS, go_on)
+    toolstack_domain.destroy(machine, "dom2")
+    control.set_schedule(machine, "xxx0", "rrobin", None, [Setting("slice", "3ms"), Setting("charge", "debt")])
+    control.access(machine, "dom1", 0x10, 4, None)
+    control.run(machine, 150 * MS, go_on)
+    return machine
+
+
+@given(st.integers(0, 300 * MS), st.integers(0, 300 * MS))
+@settings(max_examples=20)
+def test_a_part_of_the_timeline_is_that_part_of_the_whole(busy, one_ps, other_ps):
+    from_ps, to_ps = sorted((one_ps, other_ps))
+    if from_ps == to_ps:
+        return
+    with read(busy) as file:
+        seen = view(file)
+        part = lanes_of(file, seen, from_ps, to_ps)
+        whole = {(lane.coproc, lane.vcoproc): lane for lane in lanes_of(file, seen, 0, seen.now_ps)}
+    for lane in part:
+        assert_whole(lane, from_ps, to_ps)
+        cut = [
+            each._replace(from_ps=max(each.from_ps, from_ps), to_ps=min(each.to_ps, to_ps))
+            for each in whole[lane.coproc, lane.vcoproc].stretches
+            if each.from_ps < to_ps and each.to_ps > from_ps
+        ]
+        assert list(lane.stretches) == cut
+
+
+def test_a_domain_that_is_gone_still_has_its_lane(busy):
+    with read(busy) as file:
+        seen = view(file)
+        lanes = timeline.vcoproc_lanes(file, [(who(row), row.coproc_id) for row in seen.vcoprocs], 0, seen.now_ps)
+    [gone] = [lane for lane in lanes if lane.vcoproc == "d2v0"]
+    assert gone.stretches[-1].what == "gone"
+    assert took(gone)["run"] > 0
+    assert seen.called("d2v0") == "d2v0"
+    assert seen.called("d1v0") == "dom1"
+
+
+def test_every_kind_of_row_in_the_trace_is_documented(busy):
+    table = (PROJECT / "coprocsim/observe/README.md").read_text().split("## The trace")[1]
+    firsts = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    documented = {name for first in firsts for name in re.findall(r"`(\w+)`", first)}
+    with read(busy) as file:
+        seen = {str(row[2]) for row in file.trace(0, 300 * MS)}
+    assert {"switch_from", "reset", "setting", "abort", "job_end"} <= seen
+    assert seen <= documented
+    hypervisor = "".join(path.read_text() for path in (PROJECT / "coprocsim/hypervisor").glob("*.py"))
+    written = set(re.findall(r'record\(\s*[\w.]+,\s*"(\w+)"', hypervisor))
+    assert len(written) > 10
+    assert written <= documented
+
+
+def test_what_the_trace_no_longer_tells_is_unknown(tmp_path):
+    machine = booted(tmp_path, ["kind=backlog,work=50us", "kind=backlog,work=60us"], trace_limit_bytes=1)
+    for _ in range(2):
+        control.run(machine, 500 * MS, go_on)
+    with read(machine) as file:
+        seen, begins_ps = view(file), file.trace_begins_ps
+        [lane] = timeline.coproc_lanes(file, seen.coprocs, 0, seen.now_ps)
+    assert begins_ps > 0
+    assert lane.stretches[0].what == "unknown"
+    assert lane.stretches[0].to_ps >= begins_ps
+    assert "unknown" not in {each.what for each in lane.stretches[1:]}
+
+
+def test_the_stretch_under_way_is_counted(tmp_path):
+    machine = booted(tmp_path, ["kind=backlog,work=1ms", "kind=backlog,work=1ms"])
+    control.run(machine, 3 * MS, go_on)
+    with read(machine) as file:
+        seen = view(file)
+        running, waiting = listing.vcoproc_lines(seen, file.rows(VcoprocSettingRow))
+    assert (running.state, waiting.state) == ("running", "waiting")
+    assert seen.vcoprocs[0].counters.run_ps == 0, "no turn is over yet"
+    assert running.run_ps + running.wait_ps == 3 * MS
+    assert waiting.wait_ps == 3 * MS
+
+
+def test_a_denial_under_way_is_counted(tmp_path):
+    machine = booted(tmp_path, ["kind=backlog,work=30ms,uncuttable=all", "kind=backlog,work=1ms"])
+    control.run(machine, 15 * MS, go_on)
+    with read(machine) as file:
+        denying, suffering = stats.vcoproc_stats(view(file))
+    # A turn of 5 ms began when the context was loaded; it was to end 10 ms ago, less the loading.
+    assert 9 * MS < denying.denied_ps < 10 * MS
+    assert suffering.suffered_ps == denying.denied_ps
+    assert (denying.denials, suffering.suffered) == (1, 1)
+
+
+@given(st.lists(st.integers(0, 10**15).map(float), min_size=1, max_size=20))
+def test_jains_index_lies_between_one_over_n_and_one(shares):
+    index = stats.jain(shares)
+    if index is None:
+        assert not any(shares)
+    else:
+        assert 1 / len(shares) - 1e-9 <= index <= 1 + 1e-9
+
+
+@given(st.integers(1, 20), st.integers(1, 10**15))
+def test_jains_index_of_equals_is_one_and_of_one_that_has_all_one_over_n(count, share):
+    assert stats.jain([float(share)] * count) == pytest.approx(1)
+    assert stats.jain([float(share), *[0.0] * (count - 1)]) == pytest.approx(1 / count)
+
+
+def test_fairness_goes_by_weight(tmp_path):
+    machine = booted(tmp_path, ["kind=backlog,work=1ms", "kind=backlog,work=1ms", "kind=idle"])
+    control.run(machine, 100 * MS, go_on)
+    with read(machine) as file:
+        seen = view(file)
+    [equal] = stats.coproc_stats(seen, [])
+    [weighted] = stats.coproc_stats(
+        seen, [VcoprocSettingRow(1, 0, "weight", 300), VcoprocSettingRow(2, 0, "weight", 100)]
+    )
+    assert equal.fairness == pytest.approx(1, abs=1e-3)
+    # Shares per weight of 1 : 3, and nobody asked for the third: (1 + 3)² / (2 · (1 + 9)).
+    assert weighted.fairness == pytest.approx(16 / 20, abs=1e-3)
+
+
+def test_a_vcoproc_of_a_failed_coproc_is_parked(busy):
+    with read(busy) as file:
+        seen = view(file)
+    failed = {name: row._replace(state="failed", failure="it hangs") for name, row in seen.coprocs.items()}
+    states = {line.state for line in listing.vcoproc_lines(seen._replace(coprocs=failed), [])}
+    assert states == {"parked"}
+
+
+def test_weights_are_listed_where_there_are_any(busy):
+    with read(busy) as file:
+        seen = view(file)
+    lines = list(listing.vcoproc_lines(seen, [VcoprocSettingRow(1, 0, "weight", 512)]))
+    assert [line.weight for line in lines] == [512, None, None, None, None]
+
+
+def test_workloads_are_what_was_asked_for(busy):
+    with read(busy) as file:
+        from coprocsim.snapshot import WorkloadRow
+
+        found = {each.domain: each.options for each in domains.workloads(view(file), file.rows(WorkloadRow))}
+    assert found["dom3"] == {"kind": "periodic", "period": "20ms", "work": "4ms", "deadline": "8ms"}
+
+
+def test_ids_come_before_names(tmp_path):
+    machine = booted(tmp_path, ["kind=idle"])
+    path = tmp_path / "number.cfg"
+    path.write_text('name = "1"\nmemory = 16\n')
+    toolstack_domain.create(machine, str(path), (), paused=False, dry_run=False)
+    with read(machine) as file:
+        seen = view(file)
+    assert seen.domain_named("1").name == "dom1"
+    assert seen.domain_named("2").name == "1"
+    assert seen.domain_named("Domain-0").domain_id == 0
+
+
+def test_a_switch_takes_what_its_parts_take(tmp_path):
+    machine = booted(tmp_path, ["kind=backlog,work=1ms", "kind=backlog,work=1ms"])
+    control.run(machine, 20 * MS, go_on)
+    with read(machine) as file:
+        seen = view(file)
+        [lane] = timeline.coproc_lanes(file, seen.coprocs, 0, seen.now_ps)
+    switches = [each for each in lane.stretches if each.what == "switch"]
+    # Entering the idle coproc, then leaving and entering: 2.8 us, 3 us, 2.8 us, …
+    assert [each.to_ps - each.from_ps for each in switches[:3]] == [2_800_000, 3_000_000, 2_800_000]
+    assert [each.vcoproc for each in switches[:3]] == ["d1v0", "d1v0", "d2v0"]
+    assert took(lane)["switch"] < 50 * US
