@@ -1,11 +1,10 @@
 """Machines for tests: a board with coprocs and domains on it, in a line or two, without device trees and configs."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 from coprocsim.engine import Timeline
-from coprocsim.guests.base import Guest
+from coprocsim.errors import NodePlace
 from coprocsim.hardware import MODELS
 from coprocsim.hardware.base import Hardware
 from coprocsim.hypervisor import domains, switching
@@ -14,7 +13,6 @@ from coprocsim.hypervisor.state import Board, Coproc, Domain, Phase, Vcoproc
 from coprocsim.model import (
     CoprocSpec,
     Line,
-    NodePlace,
     Region,
     Setting,
     Sharing,
@@ -27,7 +25,7 @@ from coprocsim.platforms.base import Done, Enter, Failed, Leave, Platform, Reset
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.schedulers.base import Scheduler
 from coprocsim.schedulers.rrobin import RoundRobin
-from tests.scripted import ScriptedHardware, ScriptedPlatform
+from tests.scripted import ScriptedPlatform
 
 US = 10**6
 MS = 10**9
@@ -95,11 +93,11 @@ def driver_of(vcoproc: Vcoproc) -> Driver:
 
 def hardware_of(platform: type[Platform]) -> type[Hardware]:
     """Return the model that a platform names, one of those that only tests have included."""
-    known, found = [Hardware], dict(MODELS)
+    found, known = dict(MODELS), Hardware.__subclasses__()
     while known:
         model = known.pop()
         known += model.__subclasses__()
-        found.setdefault(getattr(model, "name", ""), model)
+        found.setdefault(model.name, model)
     return found[platform.hardware]
 
 
@@ -117,7 +115,8 @@ def driver(leave_ps: int = 0, enter_ps: int = 0, invalidate_ps: int = 0, reset_p
 
 def settings_of(text: str) -> tuple[Setting, ...]:
     """Return `kind=backlog,work=1ms` as settings."""
-    return tuple(Setting(*each.split("=", 1)) for each in text.split(",") if each)
+    pairs = (each.partition("=") for each in text.split(",") if each)
+    return tuple(Setting(name, value) for name, _, value in pairs)
 
 
 class Machine:
@@ -273,12 +272,6 @@ def turns(rows: Iterable[Row], until_ps: int) -> dict[str, int]:
     return total
 
 
-def guest_of(vcoproc: Vcoproc) -> Guest:
-    """Return the guest that drives `vcoproc`."""
-    assert vcoproc.guest is not None
-    return vcoproc.guest
-
-
-def with_lines(described: CoprocSpec, *names: str) -> CoprocSpec:
-    """Return the specification with these interrupt lines instead."""
-    return replace(described, lines=tuple(Line(name, name) for name in names))
+def state(vcoproc: Vcoproc) -> str:
+    """Return a vcoproc's state by name."""
+    return vcoproc.state.value

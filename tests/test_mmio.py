@@ -11,7 +11,7 @@ from coprocsim.hypervisor.state import Domain
 from coprocsim.model import Region, VcoprocState
 from coprocsim.platforms.base import Answer, Refused
 from coprocsim.platforms.generic import GenericPlatform
-from tests.machines import MS, US, Machine, settings_of, spec
+from tests.machines import MS, US, Machine, settings_of, spec, state
 
 ENTERED_PS = 30 * US
 
@@ -183,9 +183,9 @@ def test_a_range_that_is_no_job_unit_reads_zero_and_ignores_writes():
 def test_to_have_a_vcoproc_wakes_nobody_but_the_first_doorbell_does():
     machine, (_, b) = shared("a", "b")
     write(machine, b, reg.WORK_LO, 100)
-    assert b.vcoprocs[0].state is VcoprocState.SLEEPING
+    assert state(b.vcoprocs[0]) == "SLEEPING"
     write(machine, b, reg.DOORBELL, 1)
-    assert b.vcoprocs[0].state is VcoprocState.WAITING
+    assert state(b.vcoprocs[0]) == "WAITING"
 
 
 ACCESSES = st.lists(

@@ -1,5 +1,6 @@
 """`boot` and `shutdown`: a machine begins and ends."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -84,23 +85,24 @@ def _print_devices(model: str, seed: int, devices: list[_Device]) -> None:
     many = "1 shared coproc" if len(devices) == 1 else f"{len(devices)} shared coprocs"
     print(f"{model}: {many}, seed {seed}")
     table(
-        [*left("Coproc", "Platform", "Scheduler"), *right("Clock"), *left("Path", "Lines", "Ranges", "IOMMU")],
-        [
-            (
-                *(each.coproc, each.platform, each.scheduler, show_frequency(each.clock_hz), each.path),
-                ", ".join(str(line["label"]) for line in each.lines) or "-",
-                ", ".join(_window(window) for window in each.ranges),
-                ", ".join(each.streams) or "-",
-            )
-            for each in devices
-        ],
+        [*left("Coproc", "Platform", "Scheduler"), *right("Clock"), *left("Path")],
+        [(each.coproc, each.platform, each.scheduler, show_frequency(each.clock_hz), each.path) for each in devices],
     )
+    print()
+    table(left("Coproc", "Has", "Where"), [row for each in devices for row in _resources(each)])
 
 
-def _window(window: dict[str, str | int]) -> str:
-    """Return a range's address, with its name where the tree has given it one."""
-    name = str(window["name"])
-    return f"{window['base']:#x}" if name.isdecimal() else f"{name}@{window['base']:#x}"
+def _resources(device: _Device) -> Iterator[tuple[str, str, str]]:
+    """Yield a row for each range, interrupt line and IOMMU stream; those without a name have a number."""
+    from coprocsim.units import show_size  # noqa: PLC0415
+
+    for window in device.ranges:
+        where = f"{window['base']:#x}, {show_size(int(window['size_bytes']))}"
+        yield device.coproc, f"range {window['name']}", where
+    for line in device.lines:
+        yield device.coproc, f"line {line['name']}", str(line["label"])
+    for stream in device.streams:
+        yield device.coproc, "stream", stream
 
 
 @click.command("shutdown", epilog="Example: coprocsim --machine second shutdown")

@@ -23,7 +23,7 @@ class _Sched(click.Group):
             return super().resolve_command(ctx, args)
         return None, _show, args
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
         names = coprocs(ctx, None, incomplete)
         return [*super().shell_complete(ctx, incomplete), *(CompletionItem(name) for name in names)]
 

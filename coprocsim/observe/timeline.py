@@ -51,7 +51,11 @@ class _Pen:
 
     def _finish(self, at_ps: int) -> None:
         if at_ps > self._since_ps:
-            self._done.append(Stretch(self._since_ps, at_ps, *self._now))
+            # What was interrupted for no time at all goes on.
+            if self._done and self._done[-1][2:] == self._now:
+                self._done[-1] = self._done[-1]._replace(to_ps=at_ps)
+            else:
+                self._done.append(Stretch(self._since_ps, at_ps, *self._now))
             self._since_ps = at_ps
 
     def lane(self) -> Lane:

@@ -196,8 +196,8 @@ class JobUnitPlatform(Platform):
         return Entered(self.enter_cost_ps)
 
     def start(self, vcoproc: VcoprocId, now_ps: int) -> tuple[Effect, ...]:
-        # Written at the end of the switch, the context has what the domain wrote meanwhile. The unit is clear: only what
-        # is not zero need be written.
+        # Written at the end of the switch, the context has what the domain wrote meanwhile. The unit is clear: only
+        # what is not zero need be written.
         context = self._contexts[vcoproc]
         for place, (registers, state) in enumerate(context.places):
             base = reg.PLACE_0 + place * reg.PLACE_BYTES

@@ -172,14 +172,13 @@ def _explained(board: Board, asked: Asked) -> Explained:
         until = "" if answer.until_ps is None else f" until {show_instant(answer.until_ps)} s"
         return Explained(asked.at_ps, asked.coproc.spec.coproc_id, situation, f"nobody is to run{until}")
     chosen = _called(board, answer.vcoproc)
+    if turn is not None and turn.vcoproc == answer.vcoproc and not turn.over(asked.at_ps):
+        end_ps = min((end for end in (turn.end_ps, answer.end_ps(turn.since_ps)) if end is not None), default=None)
+        until = "" if end_ps is None else f" until {show_instant(end_ps)} s"
+        return Explained(asked.at_ps, asked.coproc.spec.coproc_id, situation, f"{chosen} goes on{until}")
     length = "" if answer.length_ps is None else f" for {show_duration(answer.length_ps)}"
     until = "" if answer.until_ps is None else f" until {show_instant(answer.until_ps)} s"
-    if turn is None:
-        verb = "enters"
-    elif turn.vcoproc == answer.vcoproc:
-        verb = "goes on"
-    else:
-        verb = "is next"
+    verb = "enters" if turn is None else "has another turn" if turn.vcoproc == answer.vcoproc else "is next"
     return Explained(asked.at_ps, asked.coproc.spec.coproc_id, situation, f"{chosen} {verb}{length}{until}")
 
 

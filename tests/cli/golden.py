@@ -1,6 +1,6 @@
 """Golden transcripts: commands with all that they print, as a user sees it in a pipe.
 
-    python -m tests.cli.golden        write every transcript anew; then read the difference
+    python -m tests.cli.golden        write every transcript, and the README's, anew; then read the difference
 
 A `.console` file has lines `$ command`, each followed by its output (both streams, in the order in which it was said)
 and `[exit N]` where the status is not 0. Lines that begin with `## ` are for its reader. Its commands run one after
@@ -23,6 +23,7 @@ from coprocsim.cli import main
 
 FOLDER = Path(__file__).parent
 PROJECT = FOLDER.parent.parent
+README = PROJECT / "README.md"
 TRANSCRIPTS = sorted(FOLDER.glob("*.console"))
 
 # What is wrong with each tree, as bytes of dts/minimal.dtb that are others.
@@ -85,10 +86,28 @@ def _blocks(text: str, folder: Path) -> Iterator[str]:
             comment = ""
 
 
-if __name__ == "__main__":
-    for path in TRANSCRIPTS:
+def replay_blocks(text: str) -> str:
+    """Return a page whose fenced `console` blocks are one session, with the output that its commands have now."""
+    fence = "```console\n"
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(Path(folder))
+        before, *rest = text.split(fence)
+        pages = [before]
+        for each in rest:
+            block, after = each.split("```\n", 1)
+            pages.append("".join(_blocks(block, Path(folder))) + "```\n" + after)
+    return fence.join(pages)
+
+
+def rewrite() -> None:
+    """Write what has changed."""
+    for path in (*TRANSCRIPTS, README):
         before = path.read_text()
-        after = replay(before)
+        after = replay_blocks(before) if path is README else replay(before)
         if after != before:
             path.write_text(after)
             print(f"{path.relative_to(PROJECT)} is new", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    rewrite()

@@ -15,10 +15,12 @@ from typing import TypedDict
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from coprocsim.engine import Timeline
+from coprocsim.errors import NodePlace
 from coprocsim.hypervisor import domains, switching
 from coprocsim.hypervisor.machine import Hypervisor, Parts, build_coproc
 from coprocsim.hypervisor.state import Board, Vcoproc
-from coprocsim.model import Charge, CoprocSpec, NodePlace, Sharing, Stream, VcoprocId
+from coprocsim.model import Charge, CoprocSpec, Sharing, Stream, VcoprocId
+from coprocsim.parameters import Value
 from coprocsim.schedulers.rrobin import RoundRobin
 from coprocsim.units import PS_PER_NS
 from tests.scripted import ScriptedHardware, ScriptedPlatform
@@ -55,7 +57,7 @@ class Replay:
     def _build(self, name: str, *, iommu: bool) -> None:
         streams = (Stream(f"/iommu-{name}", ()),) if iommu else ()
         spec = CoprocSpec(name, f"/{name}", (), (), (), streams, 10**9, "coproc-clock-hz", NodePlace(f"/{name}"))
-        settings = {"slice": self.scenario["slice_ns"] * PS_PER_NS, "wake": "head", "min-run": 0}
+        settings: dict[str, Value] = {"slice": self.scenario["slice_ns"] * PS_PER_NS, "wake": "head", "min-run": 0}
         sharing = Sharing(switch_timeout_ps=0, retry_floor_ps=0, charge=Charge.NONE)
         parts = Parts(ScriptedHardware, ScriptedPlatform, RoundRobin)
         coproc = build_coproc(self.board, spec, parts, settings, sharing)
