@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 from coprocsim.model import Charge, Payer, Sharing
 from coprocsim.parameters import Kind, Parameter, Value
-from coprocsim.units import PS_PER_US
+from coprocsim.units import PS_PER_S, PS_PER_US
 
-# A u32 of microseconds, as the device tree writes it: over an hour.
-_TIME_MAX_PS = (2**32 - 1) * PS_PER_US
+_TIME_MAX_PS = 1000 * PS_PER_S
 _DEFAULT = Sharing()
 
 SHARING: dict[str, Parameter] = {
@@ -17,14 +16,14 @@ SHARING: dict[str, Parameter] = {
             "charge",
             Kind.CHOICE,
             _DEFAULT.charge.value,
-            "what a vcoproc owes for overrunning its turn while it denies",
+            "what a vcoproc owes for overrunning while it denies",
             choices=tuple(Charge),
         ),
         Parameter(
             "charge-factor",
             Kind.NUMBER,
             _DEFAULT.charge_factor,
-            "averaging pays back one of so many parts with each turn",
+            "with averaging, each turn pays 1 / this of what is owed",
             1,
             60,
         ),
@@ -35,7 +34,7 @@ SHARING: dict[str, Parameter] = {
             "switch-timeout",
             Kind.TIME,
             _DEFAULT.switch_timeout_ps,
-            "how long a switch may be denied before a reset; 0 is for ever",
+            "how long a switch may be denied; 0 is for ever",
             0,
             _TIME_MAX_PS,
             bare_unit="us",

@@ -1,5 +1,6 @@
 """Workloads: when jobs are released, how much work they are, and what the driver does with them."""
 
+import math
 from statistics import NormalDist, fmean, stdev
 
 import pytest
@@ -122,7 +123,7 @@ class Rarest(Stream):
 
 def confident(draws: list[int], mean: float) -> bool:
     """Return whether `mean` is within the 99.9 % confidence interval; the seed is fixed."""
-    return abs(fmean(draws) - mean) <= NormalDist().inv_cdf(0.9995) * stdev(draws) / len(draws) ** 0.5
+    return abs(fmean(draws) - mean) <= NormalDist().inv_cdf(0.9995) * stdev(draws) / math.sqrt(len(draws))
 
 
 def law_draws(text: str, hz: int = 10**9) -> list[int]:

@@ -271,10 +271,11 @@ def enabled_pair(*jobs: tuple[int, int]) -> Pair:
 
 def test_a_job_takes_its_cycles_and_then_interrupts():
     pair = enabled_pair((100, 0), (50, 0))
-    pair.advance(99_999)
-    assert not pair.unit.asserted
-    pair.advance(100_000)
-    assert pair.unit.asserted
+    lines = []
+    for instant_ps in (99_999, 100_000):
+        pair.advance(instant_ps)
+        lines.append(pair.unit.asserted)
+    assert lines == [False, True]
     assert pair.unit.next_ps() == 150_000
 
 

@@ -53,6 +53,9 @@ def list_command(machine: Path, what: str | None, coproc: str | None, domain: st
         match name:
             case "coprocs":
                 _print_coprocs(coproc_lines)
+                if what == "coprocs":
+                    print()
+                    _print_drivers(coproc_lines)
             case "vcoprocs":
                 _print_vcoprocs(vcoproc_lines)
             case "domains":
@@ -60,20 +63,17 @@ def list_command(machine: Path, what: str | None, coproc: str | None, domain: st
 
 
 def _print_coprocs(lines: "Sequence[CoprocLine]") -> None:
-    from coprocsim.units import show_frequency  # noqa: PLC0415
-
     table(
         [
-            *left("Coproc", "State", "Scheduler", "Platform"),
-            *right("Clock", "Vcoprocs"),
+            *left("Coproc", "State", "Scheduler"),
+            *right("Vcoprocs"),
             *left("Running"),
             *right("Switches", "Denied", "Resets"),
-            *left("Path"),
         ],
         [
             (
-                *(line.coproc, line.state, line.scheduler, line.platform, show_frequency(line.clock_hz), line.vcoprocs),
-                *(line.running or "-", line.switches, line.denials, line.resets, line.path),
+                *(line.coproc, line.state, line.scheduler, line.vcoprocs),
+                *(line.running or "-", line.switches, line.denials, line.resets),
             )
             for line in lines
         ],
@@ -81,6 +81,13 @@ def _print_coprocs(lines: "Sequence[CoprocLine]") -> None:
     for line in lines:
         if line.failure is not None:
             print(f"{line.coproc} has failed: {line.failure}")
+
+
+def _print_drivers(lines: "Sequence[CoprocLine]") -> None:
+    from coprocsim.units import show_frequency  # noqa: PLC0415
+
+    rows = [(line.coproc, line.platform, show_frequency(line.clock_hz), line.path) for line in lines]
+    table([*left("Coproc", "Platform"), *right("Clock"), *left("Path")], rows)
 
 
 def _print_vcoprocs(lines: "Sequence[VcoprocLine]") -> None:
@@ -124,8 +131,9 @@ def _list_installed(what: str, as_json: bool) -> None:
         if as_json:
             print_json({"platforms": platforms})
             return
-        rows = [(each.platform, each.hardware, ", ".join(each.compatible), each.summary) for each in platforms]
-        table(left("Platform", "Hardware", "Drives", "What it is"), rows)
+        table(left("Platform", "Hardware", "What it is"), [(x.platform, x.hardware, x.summary) for x in platforms])
+        print()
+        table(left("Platform", "Drives"), [(x.platform, drives) for x in platforms for drives in x.compatible])
         return
     algorithms, sharing = catalogue.algorithms(), catalogue.sharing_parameters()
     if as_json:
@@ -133,6 +141,11 @@ def _list_installed(what: str, as_json: bool) -> None:
         return
     table(left("Scheduler", "What it does"), [(each.scheduler, each.summary) for each in algorithms])
     print()
-    lines = [(each.scheduler, *parameter) for each in algorithms for parameter in each.parameters]
-    lines += [("(any)", *parameter) for parameter in sharing]
-    table(left("Scheduler", "Parameter", "Of", "Default", "Limits", "What it says"), lines)
+    parameters = [(each.scheduler, parameter) for each in algorithms for parameter in each.parameters]
+    parameters += [("(any)", parameter) for parameter in sharing]
+    table(
+        left("Scheduler", "Parameter", "Of", "Default", "Limits"),
+        [(of, each.name, each.scope, each.default, each.limits) for of, each in parameters],
+    )
+    print()
+    table(left("Parameter", "What it says"), [(each.name, each.help) for _, each in parameters])

@@ -66,7 +66,7 @@ def _show(machine: Path, coproc: str, as_json: bool) -> None:
         return
     heading(f"{schedule.coproc}: {schedule.scheduler}")
     lines = [*schedule.settings, *schedule.sharing]
-    table(left("Parameter", "Value", "Limits", "What it says"), [(x.name, x.value, x.limits, x.help) for x in lines])
+    table(left("Parameter", "Value", "Limits"), [(line.name, line.value, line.limits) for line in lines])
     if schedule.vcoprocs:
         print()
         rows = [(each.domain, str(each.domain_id), _words(each.settings)) for each in schedule.vcoprocs]

@@ -41,7 +41,7 @@ class RoundRobin(Scheduler):
             "wake",
             Kind.CHOICE,
             "tail",
-            "a vcoproc that wakes waits for its turn (tail) or preempts at once (head)",
+            "who wakes waits for a turn (tail), or preempts (head)",
             choices=("tail", "head"),
         ),
         Parameter(
