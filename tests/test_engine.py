@@ -7,7 +7,10 @@ from coprocsim.engine import Due, Key, Phase, Timeline, run
 
 
 class Log:
-    """A machine that notes what the loop asks of it; `then` says what an event causes, `owed` what a decision does."""
+    """A machine that notes what the loop asks of it.
+
+    `then` says what an event causes, `owed` what a decision does, `chain` how many decisions touch another coproc.
+    """
 
     def __init__(self, timeline: Timeline) -> None:
         self.timeline = timeline
@@ -15,6 +18,7 @@ class Log:
         self.then: dict[str, list[tuple[str, int, Phase]]] = {}
         self.owed: list[list[tuple[str, int, Phase]]] = []
         self.touched = False
+        self.chain = 0
 
     def arm(self, name: str, at_ps: int, phase: Phase) -> None:
         self.timeline.arm((name,), at_ps, phase)
@@ -31,6 +35,8 @@ class Log:
             self.seen.append((self.timeline.now_ps, "decide"))
             for what in self.owed.pop(0) if self.owed else []:
                 self.arm(*what)
+            self.touched = self.chain > 0
+            self.chain -= 1
         return touched
 
 
@@ -70,6 +76,15 @@ def test_what_a_decision_causes_at_its_instant_is_another_round():
     run(machine.timeline, machine, 5)
     assert machine.seen == [(3, "timer"), (3, "decide"), (3, "again"), (3, "decide")]
     assert machine.timeline.next_ps() == 9
+
+
+def test_a_decision_that_touches_another_coproc_is_followed_by_that_one_s_at_the_same_instant():
+    machine = log()
+    machine.arm("timer", 3, Phase.TIMER)
+    machine.arm("later", 4, Phase.TIMER)
+    machine.chain = 2
+    run(machine.timeline, machine, 3)
+    assert machine.seen == [(3, "timer"), (3, "decide"), (3, "decide"), (3, "decide")]
 
 
 def test_the_end_of_a_run_is_included_and_the_timeline_stands_there():

@@ -156,6 +156,20 @@ def test_a_switch_may_be_cut_in_any_of_its_phases(at_us: int, phase: str):
     ]
 
 
+def test_what_was_noted_during_a_switch_is_not_forgotten():
+    machine = Machine()
+    machine.coproc("gpu0", COSTLY, settings={"slice": 10 * MS})
+    a, b = machine.vcoproc("a"), machine.vcoproc("b")
+    machine.wake(a)
+    machine.at(MS)
+    machine.sleep(a)
+    machine.at(MS + 10 * US)
+    machine.wake(b)
+    Run(machine).cut()
+    machine.run(2 * MS)
+    assert machine.running() == b.vcoproc_id
+
+
 def test_a_failed_coproc_and_a_dying_domain_stay_what_they_are():
     machine = Machine()
     coproc = machine.coproc("gpu0", COSTLY, settings={"slice": 10 * MS})

@@ -4,6 +4,7 @@ Every pair is measured in turn, several times, in this one run; the best time of
 noisy: the ratio is what means something, the absolute figures only say of which size they are.
 """
 
+import compileall
 import subprocess
 import sys
 import tempfile
@@ -73,6 +74,8 @@ def command_s(*arguments: str | Path) -> Measure:
 
 def commands() -> list[tuple[str, str, float, float]]:
     """Return rows for the commands beside the imports that they cannot do without."""
+    # As pip leaves an installed package: compiled.
+    compileall.compile_dir(ROOT / "coprocsim", quiet=1)
     python = Path(sys.executable)
     coprocsim = python.parent / "coprocsim"
     rows = []

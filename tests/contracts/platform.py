@@ -23,15 +23,14 @@ A, B, C = VcoprocId(1, 0), VcoprocId(2, 0), VcoprocId(3, 0)
 ATTEMPTS_MAX = 1_000
 
 Garbage = tuple[int, int, int, int]
-GARBAGE: st.SearchStrategy[list[Garbage]] = st.lists(
-    st.tuples(
-        st.integers(0, 7),
-        st.integers(0, 60) | st.integers(0, 2**20),
-        st.sampled_from([1, 2, 4, 4, 8]),
-        st.integers(0, 63) | st.integers(0, 2**64 - 1),
-    ),
-    max_size=30,
+# (number of the region, offset in units of its size, size, value)
+GARBAGE_1: st.SearchStrategy[Garbage] = st.tuples(
+    st.integers(0, 7),
+    st.integers(0, 60) | st.integers(0, 2**20),
+    st.sampled_from([1, 2, 4, 4, 8]),
+    st.integers(0, 63) | st.integers(0, 2**64 - 1),
 )
+GARBAGE: st.SearchStrategy[list[Garbage]] = st.lists(GARBAGE_1, max_size=30)
 # The same test runs for several classes, and what its fixture says does not change from example to example.
 NO_HARM = [HealthCheck.differing_executors, HealthCheck.function_scoped_fixture]
 inherited = settings(max_examples=40, suppress_health_check=NO_HARM)
@@ -184,6 +183,19 @@ class PlatformContract:
         desk.enter(B)
         desk.scribble(B, more)
         assume(desk.leave(B) is not None)
+        desk.enter(A)
+        assert desk.context() == before
+
+    @settings(inherited, max_examples=200)
+    @given(garbage=GARBAGE_1)
+    def test_no_register_that_the_running_one_writes_is_forgotten(
+        self, platform: type[Platform], described: CoprocSpec, garbage: Garbage
+    ):
+        desk = Desk(platform, described)
+        desk.enter(A)
+        desk.access(A, garbage, write=True)
+        before = desk.context()
+        assume(isinstance(desk.platform.switch_from(A, desk.now_ps), Left))
         desk.enter(A)
         assert desk.context() == before
 
