@@ -110,6 +110,7 @@ class Timeline:
 
 def run(timeline: Timeline, machine: Machine, until_ps: int) -> None:
     """Let everything happen that is due by `until_ps`, that instant included; the timeline then stands there."""
+    assert until_ps >= timeline.now_ps, "time does not go back"
     while True:
         while timeline.next_ps() == timeline.now_ps:
             machine.handle(timeline.pop().key)

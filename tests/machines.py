@@ -232,6 +232,13 @@ class Machine:
             if coproc.phase is Phase.FAILED:
                 assert {each.state for each in coproc.vcoprocs.values()} <= {VcoprocState.SLEEPING}
 
+    def check_time(self) -> None:
+        """Assert that the time of each coproc adds up to what has elapsed."""
+        self.book()
+        for coproc in self.board.coprocs.values():
+            spent = coproc.counters
+            assert spent.run_ps + spent.switch_ps + spent.idle_ps + spent.failed_ps == self.board.now_ps
+
     def book(self) -> None:
         """Bring the counters of all coprocs up to now."""
         for coproc in self.board.coprocs.values():

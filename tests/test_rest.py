@@ -117,6 +117,7 @@ def test_a_run_that_is_cut_anywhere_is_the_same_run(commands, cuts_ns: list[int]
                 run.cut()
         run.machine.run(25 * MS)
         ends.append(run.finish())
+        run.machine.check_time()
     (trace, rows), (cut_trace, cut_rows) = ends
     assert cut_trace == trace
     assert cut_rows == rows

@@ -19,7 +19,7 @@ def set_sharing(board: Board, coproc: Coproc, values: Mapping[str, Value]) -> No
 
 
 def set_parameters(board: Board, coproc: Coproc, values: Mapping[str, Value]) -> None:
-    """Change parameters of a coproc's algorithm; the running turn keeps the end that it has."""
+    """Change parameters of a coproc's algorithm; the running turn may end sooner, never later."""
     coproc.settings.update(values)
     coproc.scheduler.reconfigure(coproc.settings)
     _record(board, coproc, "-", values)

@@ -100,7 +100,7 @@ class Scheduler(ABC):
         """Give up what `__init__` took; no other call follows."""
 
     def reconfigure(self, settings: Mapping[str, Value]) -> None:
-        """Take new values of the coproc's parameters from now on; the running turn keeps the end that it has."""
+        """Take new values of the coproc's parameters from now on; the running turn may end sooner, never later."""
         self.settings = dict(settings)
 
     @abstractmethod
