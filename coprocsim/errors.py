@@ -72,7 +72,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that `name` is most likely a misspelling of, or None when none is near."""
     import difflib  # noqa: PLC0415 - who makes no mistake does not wait for it
 
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
     return found[0] if found else None
 
 
@@ -82,5 +82,5 @@ def did_you_mean(name: str, known: Iterable[str], what: str) -> str:
     if not names:
         return f"{what} nothing"
     shown = ", ".join(f"`{each}`" for each in names[:12]) + (", …" if len(names) > 12 else "")
-    near = nearest(name, names)
+    near = nearest(name, names) if len(names) > 1 else None
     return f"{what} {shown}" + (f"; did you mean `{near}`?" if near else "")

@@ -37,7 +37,6 @@ SHARING: dict[str, Parameter] = {
             "how long a switch may be denied; 0 is for ever",
             0,
             _TIME_MAX_PS,
-            bare_unit="us",
         ),
         Parameter(
             "retry-floor",
@@ -46,7 +45,6 @@ SHARING: dict[str, Parameter] = {
             "the least time between two attempts to leave",
             PS_PER_US,
             _TIME_MAX_PS,
-            bare_unit="us",
         ),
     )
 }

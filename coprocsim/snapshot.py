@@ -141,6 +141,16 @@ class CoprocSettingRow(NamedTuple):
     value: int | str
 
 
+class DenialRow(NamedTuple):
+    """How often, and for how long in all, one vcoproc was to be next while another one denied; both as `d1v0`."""
+
+    coproc_id: str
+    denier: str
+    sufferer: str
+    times: int
+    time_ps: int
+
+
 class DomainSettingRow(NamedTuple):
     """A parameter that the device tree gives to a domain's vcoproc, whenever that domain is created."""
 
@@ -250,6 +260,7 @@ Row: TypeAlias = (
     | LineRow
     | StreamRow
     | CoprocSettingRow
+    | DenialRow
     | DomainSettingRow
     | DomainRow
     | BankRow
@@ -274,6 +285,7 @@ class Snapshot:
     lines: list[LineRow] = field(default_factory=list)
     streams: list[StreamRow] = field(default_factory=list)
     coproc_settings: list[CoprocSettingRow] = field(default_factory=list)
+    denials: list[DenialRow] = field(default_factory=list)
     domain_settings: list[DomainSettingRow] = field(default_factory=list)
     domains: list[DomainRow] = field(default_factory=list)
     banks: list[BankRow] = field(default_factory=list)

@@ -12,11 +12,11 @@ ROOT = Path(coprocsim.__file__).parent
 LAYERS = (
     {"units", "errors", "randomness"},
     {"model", "jobunit", "names", "snapshot"},
-    {"parameters", "plugins"},
+    {"parameters"},
     {"sharing"},
-    {"engine", "schedulers", "platforms", "hardware", "guests", "devicetree", "xlcfg", "options", "store"},
+    {"engine", "schedulers", "platforms", "hardware", "guests", "devicetree", "xlcfg", "store"},
     {"hypervisor"},
-    {"observe", "analysis"},
+    {"observe"},
     {"toolstack"},
     {"cli"},
     {"__main__"},
@@ -29,7 +29,6 @@ HOMES = {
     "sqlite3": "store",
     "click": "cli",
     "rich": "cli",
-    "kconfiglib": "options",
 }
 
 

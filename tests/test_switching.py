@@ -163,6 +163,19 @@ def test_a_third_domain_s_wake_moves_no_promised_retry():
     assert machine.story("switch_from") == ["10000 switch_from d1v0 busy 5000000000", "15000 switch_from d1v0 left 0"]
 
 
+def test_a_denial_s_time_is_booked_to_whoever_is_to_be_next_meanwhile():
+    """The original books nothing. From 10 ms on `b` is to be next, from 12 ms on `c`, until `a` leaves at 15 ms."""
+    machine, (a, b, c) = scripted("a", "b", "c", slice=10 * MS, wake="head", min_run=0)
+    deny(a, 5 * MS)
+    machine.wake(b, a)
+    machine.at(12 * MS)
+    machine.wake(c)
+    machine.run(20 * MS)
+    assert (b.counters.suffered, b.counters.suffered_ps) == (1, 2 * MS)
+    assert (c.counters.suffered, c.counters.suffered_ps) == (1, 3 * MS)
+    assert a.coproc.suffered == {(a.who, b.who): (1, 2 * MS), (a.who, c.who): (1, 3 * MS)}
+
+
 def test_when_the_next_goes_away_during_a_denial_the_stopped_context_is_resumed():
     """The original forgets: the stopped hardware is never started again. Past its end, a new turn begins."""
     machine, (a, b) = scripted("a", "b", slice=10 * MS)

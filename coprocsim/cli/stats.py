@@ -32,30 +32,38 @@ def stats_command(machine: Path, coproc: str | None, domain: str | None, as_json
     """Show figures since boot, per coproc and per vcoproc."""
     from coprocsim.observe import stats  # noqa: PLC0415
     from coprocsim.observe.view import view  # noqa: PLC0415
-    from coprocsim.snapshot import VcoprocSettingRow  # noqa: PLC0415
+    from coprocsim.snapshot import DenialRow, VcoprocSettingRow  # noqa: PLC0415
     from coprocsim.store import read  # noqa: PLC0415
 
     with read(machine) as file:
-        seen, settings = view(file), file.rows(VcoprocSettingRow)
+        seen, settings, denied = view(file), file.rows(VcoprocSettingRow), file.rows(DenialRow)
     chosen = None if coproc is None else seen.coproc_named(coproc).coproc_id
     of_coprocs = [each for each in stats.coproc_stats(seen, settings) if chosen in {None, each.coproc}]
     of_vcoprocs = list(stats.vcoproc_stats(seen, coproc, domain))
+    denials = list(stats.denials(seen, denied, coproc, domain))
     if as_json:
-        print_json({"now_ps": seen.now_ps, "coprocs": of_coprocs, "vcoprocs": of_vcoprocs})
+        print_json({"now_ps": seen.now_ps, "coprocs": of_coprocs, "vcoprocs": of_vcoprocs, "denials": denials})
         return
     _print_coprocs(of_coprocs)
     if of_vcoprocs:
         _print_vcoprocs(of_vcoprocs)
+    if denials:
+        print()
+        heading("Who denied, and who was to be next")
+        table(
+            [*left("Coproc", "Denied by", "Waited"), *right("Times", "Time(ms)")],
+            [(each.coproc, each.denier, each.sufferer, each.times, milliseconds(each.time_ps)) for each in denials],
+        )
 
 
 def _print_coprocs(lines: "Sequence[CoprocStats]") -> None:
-    heading("Time: run + switch + idle + failed = elapsed")
     times = exact_seconds(
-        [(each.elapsed_ps, each.run_ps, each.switch_ps, each.idle_ps, each.failed_ps) for each in lines]
+        [(each.run_ps, each.switch_ps, each.idle_ps, each.failed_ps, each.elapsed_ps) for each in lines]
     )
+    sums = ("run", "+ switch", "+ idle", "+ failed", "= elapsed")
     table(
-        [*left("Coproc"), *right("Elapsed(s)", "Run(s)", "Switch(s)", "Idle(s)", "Failed(s)")],
-        [(each.coproc, *time) for each, time in zip(lines, times, strict=True)],
+        [*left("Seconds"), *right(*(each.coproc for each in lines))],
+        [(name, *figures) for name, figures in zip(sums, zip(*times, strict=True), strict=True)],
     )
     print()
     table(
@@ -72,8 +80,8 @@ def _print_coprocs(lines: "Sequence[CoprocStats]") -> None:
 
 def _print_vcoprocs(lines: "Sequence[VcoprocStats]") -> None:
     _section(
-        "Share of the coproc, switches, and what they were charged",
-        ("Share(%)", "Run(s)", "Wait(s)", "Switches", "Switch(ms)", "Overrun(ms)"),
+        "Share of the coproc; switches and overruns, charged in ms",
+        ("Share(%)", "Run(s)", "Wait(s)", "Switches", "Charged", "Overrun"),
         lines,
         lambda each: (
             *(f"{100 * each.share:.2f}", seconds(each.run_ps, 6), seconds(each.wait_ps, 6), each.switches),
@@ -90,8 +98,8 @@ def _print_vcoprocs(lines: "Sequence[VcoprocStats]") -> None:
         ),
     )
     _section(
-        "Jobs",
-        ("Released", "Done", "Missed", "Abandoned", "Dropped", "Failed", "Mean(ms)", "Max(ms)"),
+        "Jobs; latency in ms",
+        ("Jobs", "Done", "Missed", "Given up", "Dropped", "Failed", "Mean", "Max"),
         lines,
         lambda each: (
             *(each.released, each.done, each.missed, each.abandoned, each.dropped, each.failed),

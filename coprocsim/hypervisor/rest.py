@@ -44,6 +44,7 @@ class _Switching(msgspec.Struct):
     switched_before_ps: int
     denied_since_ps: int
     sufferer: str | None
+    suffering_since_ps: int
     noted: bool
     asserted: tuple[str, ...]
 
@@ -123,6 +124,10 @@ def _add_coproc(snapshot: Snapshot, board: Board, coproc: Coproc) -> None:
     snapshot.coproc_settings += (
         rows.CoprocSettingRow(coproc_id, name, value) for name, value in coproc.settings.items()
     )
+    snapshot.denials += (
+        rows.DenialRow(coproc_id, denier, sufferer, count, time_ps)
+        for (denier, sufferer), (count, time_ps) in coproc.suffered.items()
+    )
     for kind, saved in (
         ("hardware", coproc.hardware.save()),
         ("platform", coproc.platform.save()),
@@ -143,6 +148,7 @@ def _switching_of(coproc: Coproc) -> _Switching:
         coproc.switched_before_ps,
         coproc.denied_since_ps,
         None if coproc.sufferer is None else coproc.sufferer.who,
+        coproc.suffering_since_ps,
         coproc.noted,
         coproc.asserted,
     )
@@ -265,6 +271,11 @@ def _coproc(board: Board, snapshot: Snapshot, row: rows.CoprocRow, parts: Parts)
     )
     coproc = build_coproc(board, spec_of(snapshot, row), parts, settings, sharing)
     coproc.counters = row.counters
+    coproc.suffered = {
+        (denial.denier, denial.sufferer): (denial.times, denial.time_ps)
+        for denial in snapshot.denials
+        if denial.coproc_id == row.coproc_id
+    }
     for stream_row in snapshot.streams:
         if stream_row.coproc_id == row.coproc_id and stream_row.attached is not None:
             stream = coproc.spec.streams[stream_row.number]
@@ -328,6 +339,7 @@ def _restore_switching(board: Board, coproc: Coproc, row: rows.CoprocRow) -> Non
     coproc.switched_before_ps = saved.switched_before_ps
     coproc.denied_since_ps = saved.denied_since_ps
     coproc.sufferer = None if saved.sufferer is None else board.vcoprocs.get(saved.sufferer)
+    coproc.suffering_since_ps = saved.suffering_since_ps
     coproc.noted, coproc.asserted = saved.noted, saved.asserted
     coproc.current = None if row.current is None else board.vcoprocs[row.current]
     coproc.use, coproc.use_since_ps = Use(row.use), row.use_since_ps

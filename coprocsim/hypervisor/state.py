@@ -96,7 +96,10 @@ class Coproc:
     """What of its time had gone into switching when the present switch began."""
     denied_since_ps: int = 0
     sufferer: Vcoproc | None = None
-    """Who waits while the running one denies."""
+    """Who is to be next while the running one denies, since `suffering_since_ps`."""
+    suffering_since_ps: int = 0
+    suffered: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    """By (who denied, who was to be next): how often, and for how many ps in all."""
     noted: bool = False
     retry_due: bool = False
     timeout_due: bool = False
@@ -134,13 +137,17 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A decision: what the scheduler was asked and answered, for whoever steps through them."""
+    """A decision: what the scheduler was asked and answered, for whoever steps through them.
+
+    `denied` is whether the coproc stays with the running one all the same, because its driver says so.
+    """
 
     at_ps: int
     coproc: Coproc
     turn: Turn | None
     denied_since_ps: int | None
     answer: Decision
+    denied: bool
 
 
 @dataclass(slots=True)

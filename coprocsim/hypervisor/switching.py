@@ -99,10 +99,9 @@ def decide(board: Board, coproc: Coproc) -> None:
         return
     retry_due, coproc.retry_due = coproc.retry_due, False
     timeout_due, coproc.timeout_due = coproc.timeout_due, False
-    answer = coproc.scheduler.pick(board.now_ps, coproc.turn)
-    if board.decisions is not None:
-        denied_since_ps = coproc.denied_since_ps if coproc.phase is Phase.DENIED else None
-        board.decisions.append(Asked(board.now_ps, coproc, coproc.turn, denied_since_ps, answer))
+    turn = coproc.turn
+    denied_since_ps = coproc.denied_since_ps if coproc.phase is Phase.DENIED else None
+    answer = coproc.scheduler.pick(board.now_ps, turn)
     wanted = coproc.vcoprocs[answer.vcoproc] if isinstance(answer, Run) else None
     current = coproc.current
     if current is None:
@@ -115,6 +114,11 @@ def decide(board: Board, coproc: Coproc) -> None:
         _keep(board, coproc, answer)
     elif coproc.phase is Phase.SETTLED or retry_due:
         _leave(board, coproc, current, answer)
+    else:
+        _suffers(board, coproc, current, wanted)
+    if board.decisions is not None:
+        denied = coproc.phase is Phase.DENIED
+        board.decisions.append(Asked(board.now_ps, coproc, turn, denied_since_ps, answer, denied))
     if timeout_due and coproc.phase is Phase.DENIED and current is not None:
         _force(board, coproc, current)
 
@@ -222,21 +226,35 @@ def _denied(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision, re
         coproc.denied_since_ps = board.now_ps
         coproc.turn = replace(coproc.turn, denied=True)
         _arm_turn(board, coproc, None)
-        if isinstance(answer, Run):
-            coproc.sufferer = coproc.vcoprocs[answer.vcoproc]
-            coproc.sufferer.counters.suffered += 1
         if sharing.switch_timeout_ps:
             timeline.arm(("timeout", coproc_id), board.now_ps + sharing.switch_timeout_ps, Order.TIMER)
     timeline.arm(("retry", coproc_id), board.now_ps + max(retry_ps, sharing.retry_floor_ps), Order.TIMER)
+    _suffers(board, coproc, current, coproc.vcoprocs[answer.vcoproc] if isinstance(answer, Run) else None)
+
+
+def _suffers(board: Board, coproc: Coproc, current: Vcoproc, wanted: Vcoproc | None) -> None:
+    """Let `wanted` be who waits from now on because `current` denies, and book for how long another one did."""
+    before = coproc.sufferer
+    if before is wanted:
+        return
+    if before is not None:
+        waited_ps = board.now_ps - coproc.suffering_since_ps
+        before.counters.suffered_ps += waited_ps
+        count, total_ps = coproc.suffered[current.who, before.who]
+        coproc.suffered[current.who, before.who] = (count, total_ps + waited_ps)
+    if wanted is not None:
+        wanted.counters.suffered += 1
+        count, total_ps = coproc.suffered.get((current.who, wanted.who), (0, 0))
+        coproc.suffered[current.who, wanted.who] = (count + 1, total_ps)
+    coproc.sufferer = wanted
+    coproc.suffering_since_ps = board.now_ps
 
 
 def _denial_over(board: Board, coproc: Coproc, current: Vcoproc) -> int:
     """Stop waiting for the driver; return how long it has denied."""
     denied_ps = board.now_ps - coproc.denied_since_ps
     current.counters.denied_ps += denied_ps
-    if coproc.sufferer is not None:
-        coproc.sufferer.counters.suffered_ps += denied_ps
-        coproc.sufferer = None
+    _suffers(board, coproc, current, None)
     board.timeline.disarm(("retry", coproc.spec.coproc_id))
     board.timeline.disarm(("timeout", coproc.spec.coproc_id))
     return denied_ps

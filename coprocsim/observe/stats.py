@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypedDict, cast
 
 from coprocsim.observe.view import View, who
-from coprocsim.snapshot import CoprocRow, VcoprocRow, VcoprocSettingRow
+from coprocsim.snapshot import CoprocRow, DenialRow, VcoprocRow, VcoprocSettingRow
 
 
 class CoprocStats(NamedTuple):
@@ -63,6 +63,30 @@ class VcoprocStats(NamedTuple):
     traps: int
     irqs: int
     faults: int
+
+
+class Denial(NamedTuple):
+    """How often and for how long `sufferer` was to be next on a coproc while `denier` denied."""
+
+    coproc: str
+    denier: str
+    sufferer: str
+    times: int
+    time_ps: int
+
+
+def denials(view: View, rows: Iterable[DenialRow], coproc: str | None, domain: str | None) -> Iterator[Denial]:
+    """Yield who denied whom, the longest first, the one under way included; only of a coproc's, or a domain's."""
+    chosen = None if coproc is None else view.coproc_named(coproc).coproc_id
+    name = None if domain is None else view.domain_named(domain).name
+    for row in sorted(rows, key=lambda row: -row.time_ps):
+        sufferer = next((each for each in view.vcoprocs if who(each) == row.sufferer), None)
+        under_way_ps = 0
+        if sufferer is not None and view.coprocs[row.coproc_id].current == row.denier:
+            _, under_way_ps = _denial_under_way(view, sufferer)
+        pair = view.called(row.denier), view.called(row.sufferer)
+        if chosen in {None, row.coproc_id} and (name is None or name in pair):
+            yield Denial(row.coproc_id, *pair, row.times, row.time_ps + under_way_ps)
 
 
 def coproc_stats(view: View, settings: Iterable[VcoprocSettingRow]) -> Iterator[CoprocStats]:
@@ -138,6 +162,7 @@ class _Switching(TypedDict):
 
     phase: str
     denied_since_ps: int
+    suffering_since_ps: int
     sufferer: str | None
 
 
@@ -147,6 +172,8 @@ def _denial_under_way(view: View, vcoproc: VcoprocRow) -> tuple[int, int]:
     switching = cast("_Switching", json.loads(coproc.switching))
     if switching["phase"] != "denied":
         return 0, 0
-    since_ps = view.now_ps - switching["denied_since_ps"]
     denies, suffers = coproc.current == who(vcoproc), switching["sufferer"] == who(vcoproc)
-    return since_ps if denies else 0, since_ps if suffers else 0
+    return (
+        view.now_ps - switching["denied_since_ps"] if denies else 0,
+        view.now_ps - switching["suffering_since_ps"] if suffers else 0,
+    )

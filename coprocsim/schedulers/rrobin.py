@@ -35,7 +35,6 @@ class RoundRobin(Scheduler):
             "how long a turn is",
             PS_PER_US,
             1000 * PS_PER_S,
-            bare_unit="us",
         ),
         Parameter(
             "wake",
@@ -51,7 +50,6 @@ class RoundRobin(Scheduler):
             "a turn is not preempted before it has lasted so long",
             0,
             1000 * PS_PER_S,
-            bare_unit="us",
         ),
     )
 

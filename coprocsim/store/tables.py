@@ -34,6 +34,7 @@ TABLES: dict[str, Table] = {
     "lines": Table("coproc_line", rows.LineRow, ("coproc_id", "name"), _COPROC),
     "streams": Table("coproc_stream", rows.StreamRow, ("coproc_id", "number"), _COPROC),
     "coproc_settings": Table("coproc_setting", rows.CoprocSettingRow, ("coproc_id", "name"), _COPROC),
+    "denials": Table("denial", rows.DenialRow, ("coproc_id", "denier", "sufferer"), _COPROC),
     "domain_settings": Table("domain_setting", rows.DomainSettingRow, ("coproc_id", "domain", "name"), _COPROC),
     "domains": Table("domain", rows.DomainRow, ("domain_id",)),
     "banks": Table("domain_memory", rows.BankRow, ("domain_id", "start"), _DOMAIN),

@@ -168,9 +168,10 @@ def _explained(board: Board, asked: Asked) -> Explained:
             situation += f" and denies since {show_duration(asked.at_ps - asked.denied_since_ps)}"
         elif turn.over(asked.at_ps):
             situation += ", its turn is over"
+    denied = ", but is denied" if asked.denied else ""
     if isinstance(answer, Idle):
         until = "" if answer.until_ps is None else f" until {show_instant(answer.until_ps)} s"
-        return Explained(asked.at_ps, asked.coproc.spec.coproc_id, situation, f"nobody is to run{until}")
+        return Explained(asked.at_ps, asked.coproc.spec.coproc_id, situation, f"nobody is to run{until}{denied}")
     chosen = _called(board, answer.vcoproc)
     if turn is not None and turn.vcoproc == answer.vcoproc and not turn.over(asked.at_ps):
         end_ps = min((end for end in (turn.end_ps, answer.end_ps(turn.since_ps)) if end is not None), default=None)
@@ -179,7 +180,7 @@ def _explained(board: Board, asked: Asked) -> Explained:
     length = "" if answer.length_ps is None else f" for {show_duration(answer.length_ps)}"
     until = "" if answer.until_ps is None else f" until {show_instant(answer.until_ps)} s"
     verb = "enters" if turn is None else "has another turn" if turn.vcoproc == answer.vcoproc else "is next"
-    return Explained(asked.at_ps, asked.coproc.spec.coproc_id, situation, f"{chosen} {verb}{length}{until}")
+    return Explained(asked.at_ps, asked.coproc.spec.coproc_id, situation, f"{chosen} {verb}{length}{until}{denied}")
 
 
 def _called(board: Board, vcoproc_id: VcoprocId) -> str:
