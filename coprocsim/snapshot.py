@@ -7,7 +7,7 @@ module more than for any other, and a frozen dataclass takes seven times as long
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 
 @dataclass(slots=True)
@@ -28,8 +28,8 @@ class CoprocCounters:
 class VcoprocCounters:
     """What a vcoproc has had and done since it was created, times in ps.
 
-    `denied_ps` is how long it denied, `overrun_ps` the part that counts as run past its turn; `suffered` and
-    `suffered_ps` are what it waited because another one denied. A job ends well (`ended`), is given up at its deadline
+    `denied_ps` is how long it denied, `overrun_ps` the part of it after which it left; `suffered` and `suffered_ps` are
+    what it waited because another one denied. A job ends well (`ended`), is given up at its deadline
     (`abandoned`), is lost with an error (`failed`) or finds no room (`dropped`). `latency_ps` adds up over `ended`.
     """
 
@@ -251,27 +251,6 @@ class PluginRow(NamedTuple):
     kind: str
     owner: str
     state: str
-
-
-Row: TypeAlias = (
-    AliasRow
-    | CoprocRow
-    | RegionRow
-    | LineRow
-    | StreamRow
-    | CoprocSettingRow
-    | DenialRow
-    | DomainSettingRow
-    | DomainRow
-    | BankRow
-    | ConfigRow
-    | VcoprocRow
-    | WindowRow
-    | VcoprocSettingRow
-    | WorkloadRow
-    | EventRow
-    | PluginRow
-)
 
 
 @dataclass(slots=True)

@@ -313,7 +313,7 @@ def test_more_coprocs_than_a_machine_has_are_refused():
             "1 of 2 register ranges have no name in `reg-names`: they go by their index",
         ),
         (gpu(interrupts=[0, 1, 4, 0, 2, 4]), "2 of 2 interrupt lines have no name in `interrupt-names`"),
-        (gpu(interrupts=True), "no interrupt: its domains will never hear of a finished job"),
+        (gpu(interrupts=True), "no interrupt: drivers have to poll it"),
         (gpu(reg=[0x1000, 0x800]), "range `0` (0x800 bytes from 0x1000) is not page-aligned"),
         (gpu(reg=[0x1800, 0x1000]), "range `0` (0x1000 bytes from 0x1800) is not page-aligned"),
         (gpu(interrupts=[0, 77, 4]), "interrupt GIC 109 is also used by `/uart`"),

@@ -1,17 +1,23 @@
 """Creating a domain is all or nothing: whatever fails, at whichever step, the machine is what it was."""
 
+import os
+import shutil
+import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from coprocsim.errors import CfgError, CoprocsimError
+from coprocsim import devicetree
+from coprocsim.errors import CfgError, CoprocsimError, DeviceTreeError
 from coprocsim.hypervisor import domains, interrupts, iommu, rest, switching
 from coprocsim.hypervisor.state import Board
 from coprocsim.platforms.base import Refused
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.reference import ReferencePlatform
 from coprocsim.schedulers.rrobin import RoundRobin
+from coprocsim.snapshot import VcoprocRow, WindowRow
 from coprocsim.store import read
 from coprocsim.toolstack import boot, control, domain
 from coprocsim.toolstack.session import session
@@ -184,3 +190,53 @@ def test_a_dry_run_changes_nothing(machine: Path) -> None:
     created = domain.create(machine, str(machine.parent / "guest.cfg"), (), paused=False, dry_run=True)
     assert created.name == "guest"
     assert dump(machine) == before
+
+
+def partial_tree(machine: Path, nodes: str) -> None:
+    """Put a domain's partial device tree beside its config."""
+    source = f"/dts-v1/; / {{ #address-cells = <1>; #size-cells = <1>; {nodes} }};"
+    command = ["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", str(machine.parent / "guest.dtb"), "-"]
+    subprocess.run(command, input=source, text=True, check=True)
+
+
+WITH_TREE = 'name = "guest"\nmemory = 64\ndevice_tree = "guest.dtb"\ncoproc = [ "xxc0" ]\n' + (
+    'coproc_workload = [ "xxc0,kind=periodic,period=10ms,work=1ms" ]\n'
+)
+
+
+def windows(machine: Path) -> list[tuple[str, int]]:
+    with read(machine) as file:
+        return [(row.region, row.base) for row in file.rows(WindowRow) if row.domain_id == 2]
+
+
+@pytest.mark.skipif(shutil.which("dtc") is None and "CI" not in os.environ, reason="no dtc on this machine")
+class TestPartialTree:
+    def test_a_guest_may_see_its_coproc_elsewhere(self, machine: Path) -> None:
+        names = 'reg-names = "op", "mmu", "sram";'
+        reg = "reg = <0x10000000 0x1000>, <0x10001000 0x1000>, <0x10008000 0x8000>;"
+        partial_tree(machine, f'v {{ xen,vcoproc = "xxc0"; {reg} {names} }};')
+        create(machine, WITH_TREE)
+        assert windows(machine) == [("op", 0x10000000), ("mmu", 0x10001000), ("sram", 0x10008000)]
+        control.run(machine, 10**11, lambda done, total: True)
+        with read(machine) as file:
+            assert [row.counters.ended for row in file.rows(VcoprocRow) if row.domain_id == 2] == [10]
+
+    def test_without_addresses_there_it_is_where_it_physically_is(self, machine: Path) -> None:
+        partial_tree(machine, 'v { xen,vcoproc = "xxc0"; };')
+        create(machine, WITH_TREE)
+        assert windows(machine) == [("op", 0xE6182000), ("mmu", 0xE6184000), ("sram", 0xE6188000)]
+
+    def test_a_range_that_is_left_out_is_an_error(self, machine: Path) -> None:
+        partial_tree(machine, 'v { xen,vcoproc = "xxc0"; reg = <0x10000000 0x1000>; reg-names = "mmu"; };')
+        error = refused(machine, WITH_TREE)
+        assert error.what == "node `/v` of the domain's device tree says nothing of range `op`"
+        assert place(error) == (4, 13, 4)
+
+
+def test_a_stream_of_two_coprocs_is_refused_at_boot(tmp_path: Path) -> None:
+    """Its context could translate for one of them at a time only."""
+    spec = devicetree.loads((ROOT / "dts" / "system.dtb").read_bytes()).machine
+    gpu, other, *_ = spec.coprocs
+    both = replace(spec, coprocs=(gpu, replace(other, streams=gpu.streams[:1])))
+    with pytest.raises(DeviceTreeError, match=r"IOMMU stream `.*:0` of `xxx0` is one of `gpu0`, too"):
+        boot.power_on(both, boot.BootOptions({}))

@@ -17,7 +17,6 @@ from coprocsim.parameters import BadSetting
 from coprocsim.randomness import Stream
 from tests.machines import MS, US, Machine, Row, S, settings_of, spec
 
-HANDLER_PS = 5 * US
 SWITCH_IN_PS = 25 * US
 
 
@@ -225,6 +224,11 @@ def test_without_an_interrupt_line_the_driver_polls():
     assert all(1_025 <= latency_us <= 1_125 for _, _, latency_us in ends(machine))
     assert machine.rows("irq") == []
     assert machine.board.vcoprocs["d1v0"].state.value == "SLEEPING"
+
+
+def test_a_backlog_goes_on_without_an_interrupt_line():
+    machine = alone("kind=backlog,work=1ms", until_ps=100 * MS, lines=0)
+    assert machine.board.vcoprocs["d1v0"].counters.ended > 95
 
 
 @pytest.mark.parametrize("lines", [0, 1])

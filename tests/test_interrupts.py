@@ -109,6 +109,38 @@ def test_a_line_raised_while_its_context_leaves_still_belongs_to_it():
     assert irqs(machine) == [(10_035, "d1v0")]
 
 
+class WhenStoppedHardware(LateHardware):
+    """Its second line goes up as it is stopped."""
+
+    name = "when-stopped"
+
+    def write(self, region: str, offset: int, size: int, value: int, now_ps: int) -> None:
+        super().write(region, offset, size, value, now_ps)
+        self.high = self.high or (offset == reg.CONTROL and value == 0)
+
+
+class FreePlatform(LatePlatform):
+    """Leaves at no cost."""
+
+    name = "free"
+    hardware = WhenStoppedHardware.name
+    iommu_invalidate_ps = 0
+    enter_cost_ps = 0
+
+    def switch_from(self, vcoproc: VcoprocId, now_ps: int) -> Leave:
+        left = super().switch_from(vcoproc, now_ps)
+        return left if not isinstance(left, Left) else Left(0)
+
+
+def test_a_line_raised_as_its_context_is_stopped_belongs_to_it_however_short_the_switch():
+    machine = Machine()
+    machine.coproc("gpu0", FreePlatform, described=spec(lines=2), settings={"slice": 10 * MS})
+    for name in ("a", "b"):
+        machine.domain(name, "gpu0 kind=backlog,work=50ms")
+    machine.run(15 * MS)
+    assert irqs(machine) == [(10_000, "d1v0")]
+
+
 def test_a_line_raised_while_nobody_owns_the_coproc_is_spurious():
     machine, hardware, _ = late_machine("a", "b")
     kick(machine, hardware, 10_041 * US)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from coprocsim import jobunit as reg
 from coprocsim.errors import CfgError
-from coprocsim.hypervisor import domains, mmio
+from coprocsim.hypervisor import domains, mmio, switching
 from coprocsim.hypervisor.state import Phase, Vcoproc
-from coprocsim.model import Charge, Payer, Sharing, VcoprocId, VcoprocState
+from coprocsim.model import Charge, Payer, Sharing, Sleep, VcoprocId, VcoprocState
 from coprocsim.parameters import Value
 from coprocsim.schedulers.base import Ran
 from coprocsim.schedulers.rrobin import RoundRobin
@@ -653,3 +653,23 @@ def test_a_scheduler_is_told_once_of_a_vcoproc_that_gives_up_its_work_while_it_e
         "25 state d1v0 RUNNING ASKED_TO_SLEEP",
         "50 state d1v0 ASKED_TO_SLEEP SLEEPING",
     ]
+
+
+def test_with_charge_none_an_old_debt_is_not_paid():
+    machine, (a, b) = scripted("a", "b", slice=10 * MS, sharing=replace(NO_TIMEOUT, charge=Charge.NONE))
+    a.owed_ps = 7 * MS
+    machine.wake(a, b)
+    machine.run(15 * MS)
+    assert machine.story("switch_from") == ["10000 switch_from d1v0 left 0"]
+
+
+def test_a_guest_s_last_word_while_paused_costs_no_switch_afterwards():
+    """A paused domain's job that could not be cut has ended: there is nothing to wake it for."""
+    machine, (a, b) = scripted("a", "b", slice=10 * MS)
+    machine.wake(a, b)
+    domains.pause(machine.board, a.domain)
+    switching.apply(machine.board, a.coproc, (Sleep(a.vcoproc_id),))
+    machine.run(5 * MS)
+    domains.unpause(machine.board, a.domain)
+    machine.run(6 * MS)
+    assert state(a) == "SLEEPING"

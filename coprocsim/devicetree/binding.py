@@ -242,7 +242,7 @@ def _warn_of_doubts(tree: Tree, shared: Shared, spec: CoprocSpec, report: Report
         *_unnamed(node, "interrupt-names", spec.lines, "interrupt lines"),
     ]
     if not spec.lines:
-        warn.append("no interrupt: its domains will never hear of a finished job")
+        warn.append("no interrupt: drivers have to poll it")
     warn.extend(
         f"range `{region.name}` ({region.size_bytes:#x} bytes from {region.base:#x}) is not page-aligned: "
         "mapping it exposes its neighbours"

@@ -19,3 +19,4 @@ class Backlog(JobGuest):
         while self._room() and not self._state.waiting:
             self._release(now_ps, effects)
             super()._submit(now_ps, port, effects)
+        super()._submit(now_ps, port, effects)

@@ -58,9 +58,6 @@ class Options:
                 raise BadSetting(setting, f"`{setting.name}` stands here twice", "write it once")
             self._settings[setting.name] = setting
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._settings
-
     def duration(self, name: str, default: Work) -> Work:
         """Return a time or an amount of cycles."""
         return self._read(name, parse_work, default)

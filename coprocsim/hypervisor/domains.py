@@ -164,7 +164,7 @@ def destroy(board: Board, domain: Domain) -> None:
 
 def bury(board: Board) -> None:
     """Remove the dying domains whose contexts have all left, and whose last turns are booked."""
-    for domain in list(board.dying.values()):
+    for _, domain in sorted(board.dying.items()):
         if all(_has_left(vcoproc) for vcoproc in domain.vcoprocs):
             for vcoproc in reversed(domain.vcoprocs):
                 _detach(board, vcoproc)

@@ -51,8 +51,8 @@ def disable(board: Board, coproc: Coproc, vcoproc: Vcoproc) -> int:
 def translate(board: Board, coproc: Coproc, access: DmaAccess) -> None:
     """Let a DMA access pass if it stays in the memory of the domain that its stream is attached to; else fault."""
     owner = coproc.current
-    if access.stream < len(coproc.streams):
-        holder = board.attached.get(coproc.streams[access.stream])
+    if access.stream < len(coproc.spec.streams):
+        holder = board.attached.get(str(coproc.spec.streams[access.stream]))
         domain = None if holder is None else board.domains[holder.domain]
         contained = True
     else:

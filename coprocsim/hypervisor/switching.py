@@ -85,6 +85,7 @@ def apply(board: Board, coproc: Coproc, effects: tuple[Effect, ...]) -> None:
             case Wake(vcoproc_id):
                 wake(board, coproc.vcoprocs[vcoproc_id])
             case Sleep(vcoproc_id):
+                coproc.vcoprocs[vcoproc_id].wake_held = False
                 sleep(board, coproc.vcoprocs[vcoproc_id])
             case Yield(vcoproc_id):
                 yield_(board, coproc.vcoprocs[vcoproc_id])
@@ -154,8 +155,8 @@ def _keep(board: Board, coproc: Coproc, granted: Run) -> None:
 
 def _begin_turn(board: Board, coproc: Coproc, vcoproc: Vcoproc, granted: Run) -> None:
     """Begin a turn now, shortened by what `vcoproc` owes for having overrun."""
-    if granted.length_ps is not None and vcoproc.owed_ps:
-        sharing = coproc.sharing
+    sharing = coproc.sharing
+    if granted.length_ps is not None and vcoproc.owed_ps and sharing.charge is not Charge.NONE:
         owed_ps = vcoproc.owed_ps // sharing.charge_factor if sharing.charge is Charge.AVERAGING else vcoproc.owed_ps
         least_ps = max(coproc.platform.switch_cost_max_ps, sharing.retry_floor_ps)
         paid_ps = min(owed_ps, max(0, granted.length_ps - least_ps))
@@ -208,6 +209,9 @@ def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> 
             board.record(coproc, "switch_from", who, "left", cost_ps)
             _close_turn(board, coproc, current)
             coproc.answer = answer
+            # What the context raised while it was being stopped is still its own, however short the switch.
+            coproc.phase = Phase.LEAVING
+            apply(board, coproc, interrupts.raised(board, coproc, by_hardware=False))
             _switching(board, coproc, Phase.LEAVING, cost_ps)
         case Failed(why):
             board.record(coproc, "switch_from", who, "failed", why)

@@ -43,8 +43,8 @@ def set_algorithm(
 ) -> None:
     """Let another algorithm share the coproc; each vcoproc gets `vcoproc_settings`.
 
-    It learns of the running one first, then of the waiting ones, the longest waiting first. The running turn goes on
-    to its end.
+    It learns of the running one first, then of the waiting ones, the longest waiting first. The running turn
+    may end sooner, never later.
     """
     now_ps = board.now_ps
     if coproc.closed is not None:

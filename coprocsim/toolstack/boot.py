@@ -31,7 +31,6 @@ from coprocsim.toolstack.session import coproc_named
 from coprocsim.units import show_duration
 
 DEFAULT_SEED = 1
-SEED_MAX = 2**63 - 1
 DEFAULT_TRACE_LIMIT_BYTES = 256 * 2**20
 _DOMAIN_0_MEMORY_MIB = 1024
 # An Arm physical address has at most 52 bits.
@@ -126,15 +125,31 @@ def power_on(spec: MachineSpec, options: BootOptions) -> tuple[Board, tuple[str,
             raise LookupFailed(
                 f"`--platform`: no shared coproc `{coproc_id}`", hint=did_you_mean(coproc_id, known, "the tree shares")
             )
+    _check_streams(spec)
     warnings = []
     for coproc_spec in spec.coprocs:
         coproc = _bring_up(board, spec, coproc_spec, options)
-        if not coproc_spec.streams and all(region.name != "mmu" for region in coproc_spec.regions):
+        if not coproc_spec.streams:
             warnings.append(f"`{coproc_spec.coproc_id}`: no `iommus`, so nothing contains its DMA")
         coproc.platform.probe(board.now_ps)
     _create_domain_0(board, spec)
     Hypervisor(board).settle()
     return board, tuple(warnings)
+
+
+def _check_streams(machine: MachineSpec) -> None:
+    """Refuse a stream of two coprocs: it can translate for one context at a time."""
+    holders: dict[str, CoprocSpec] = {}
+    for coproc in machine.coprocs:
+        for stream in coproc.streams:
+            other = holders.setdefault(str(stream), coproc)
+            if other is not coproc:
+                raise DeviceTreeError(
+                    f"IOMMU stream `{stream}` of `{coproc.coproc_id}` is one of `{other.coproc_id}`, too",
+                    NodePlace(coproc.path, "iommus"),
+                    why="a stream translates for one domain's context at a time",
+                    hint="share only one of the two",
+                )
 
 
 def _bring_up(board: Board, machine: MachineSpec, spec: CoprocSpec, options: BootOptions) -> Coproc:

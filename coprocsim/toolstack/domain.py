@@ -172,7 +172,14 @@ def _windows(
                 what = f"node `{node.path}` of the domain's device tree: range `{window.name}` is not one of"
                 hint = ", ".join(f"`{name}` ({show_size(size)})" for name, size in sizes.items())
                 raise CfgError(f"{what} `{coproc.spec.coproc_id}`'s", request.place, hint=f"its ranges are {hint}")
-        return node.windows
+        missing = [name for name in sizes if name not in {window.name for window in node.windows}]
+        if node.windows and missing:
+            raise CfgError(
+                f"node `{node.path}` of the domain's device tree says nothing of range `{missing[0]}`",
+                request.place,
+                hint=f"give all ranges of `{coproc.spec.coproc_id}` an address there, or none",
+            )
+        return node.windows or coproc.spec.regions
     return coproc.spec.regions
 
 

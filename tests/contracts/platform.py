@@ -19,7 +19,7 @@ from coprocsim.model import CoprocSpec, VcoprocId
 from coprocsim.platforms.base import Answer, Busy, Done, Entered, Left, Platform, Refused
 from tests.machines import Machine, hardware_of, spec
 
-A, B, C = VcoprocId(1, 0), VcoprocId(2, 0), VcoprocId(3, 0)
+A, B = VcoprocId(1, 0), VcoprocId(2, 0)
 ATTEMPTS_MAX = 1_000
 
 Garbage = tuple[int, int, int, int]
