@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     """Return `256MiB` in bytes."""
     del ctx
-    from coprocsim.units import parse_size_bytes  # noqa: PLC0415
+    from coprocsim.units import parse_size_bytes
 
     try:
         return parse_size_bytes(value)
@@ -29,7 +29,7 @@ def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> i
     del ctx
     if value is None:
         return None
-    from coprocsim.units import parse_duration_ps  # noqa: PLC0415
+    from coprocsim.units import parse_duration_ps
 
     try:
         return parse_duration_ps(value)
@@ -58,7 +58,7 @@ def _refused(param: click.Parameter, what: str) -> click.BadParameter:
 
 def settings(texts: Iterable[str], shape: str = "key=value") -> "list[Setting]":
     """Return `key=value` arguments, each of which may hold several with commas between them."""
-    from coprocsim.model import Setting  # noqa: PLC0415
+    from coprocsim.model import Setting
 
     found: dict[str, Setting] = {}
     for part in (part for text in texts for part in text.split(",")):
@@ -90,10 +90,10 @@ def domains(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
 def _view(ctx: click.Context) -> "View | None":
     """Return the machine that is meant, if it is up: a shell that completes says nothing of mistakes."""
-    from coprocsim.cli.root import machine_path  # noqa: PLC0415 - `root` imports whoever imports this
-    from coprocsim.errors import CoprocsimError  # noqa: PLC0415
-    from coprocsim.observe.view import view  # noqa: PLC0415
-    from coprocsim.store import read  # noqa: PLC0415
+    from coprocsim.cli.root import machine_path
+    from coprocsim.errors import CoprocsimError
+    from coprocsim.observe.view import view
+    from coprocsim.store import read
 
     try:
         with read(machine_path(ctx.find_root().params["name"])) as file:

@@ -8,7 +8,7 @@ from click.shell_completion import get_completion_class
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion_command(shell: str) -> None:
     """Print what makes a shell complete commands, options, coprocs and domains."""
-    from coprocsim.cli.root import root  # noqa: PLC0415 - which imports this
+    from coprocsim.cli.root import root
 
     found = get_completion_class(shell)
     assert found is not None

@@ -30,7 +30,7 @@ def create(machine: Path, config: str, extra: tuple[str, ...], paused: bool, dry
 
     KEY=VALUE arguments are added to the config, in its syntax.
     """
-    from coprocsim.toolstack import domain  # noqa: PLC0415
+    from coprocsim.toolstack import domain
 
     created = domain.create(machine, config, extra, paused=paused, dry_run=dry_run)
     if as_json:
@@ -56,7 +56,7 @@ def create(machine: Path, config: str, extra: tuple[str, ...], paused: bool, dry
 @click.pass_obj
 def destroy(machine: Path, name: str) -> None:
     """End a domain; DOMAIN is a name or an id."""
-    from coprocsim.toolstack import domain  # noqa: PLC0415
+    from coprocsim.toolstack import domain
 
     ended = domain.destroy(machine, name)
     if ended.dying:
@@ -70,7 +70,7 @@ def destroy(machine: Path, name: str) -> None:
 @click.pass_obj
 def pause(machine: Path, name: str) -> None:
     """Stop a domain: its driver does nothing, its vcoprocs sleep, its interrupts pend."""
-    from coprocsim.toolstack import domain  # noqa: PLC0415
+    from coprocsim.toolstack import domain
 
     domain.pause(machine, name)
     print(f"domain `{name}` is paused")
@@ -81,7 +81,7 @@ def pause(machine: Path, name: str) -> None:
 @click.pass_obj
 def unpause(machine: Path, name: str) -> None:
     """Let a paused domain go on."""
-    from coprocsim.toolstack import domain  # noqa: PLC0415
+    from coprocsim.toolstack import domain
 
     domain.unpause(machine, name)
     print(f"domain `{name}` goes on")
@@ -93,9 +93,9 @@ def unpause(machine: Path, name: str) -> None:
 @click.pass_obj
 def show(machine: Path, name: str, as_json: bool) -> None:
     """Show all that is known of a domain."""
-    from coprocsim.observe.domains import shown  # noqa: PLC0415
-    from coprocsim.observe.view import view  # noqa: PLC0415
-    from coprocsim.store import read  # noqa: PLC0415
+    from coprocsim.observe.domains import shown
+    from coprocsim.observe.view import view
+    from coprocsim.store import read
 
     with read(machine) as file:
         domain = shown(view(file), file, name)
@@ -119,7 +119,7 @@ def show(machine: Path, name: str, as_json: bool) -> None:
 
 
 def _range(start: int, size_bytes: int) -> str:
-    from coprocsim.units import show_size  # noqa: PLC0415
+    from coprocsim.units import show_size
 
     return f"{start:#x}-{start + size_bytes - 1:#x} ({show_size(size_bytes)})"
 
@@ -131,7 +131,7 @@ def _print_facts(facts: dict[str, str]) -> None:
 
 
 def _vcoproc_facts(vcoproc: "VcoprocShown") -> dict[str, str]:
-    from coprocsim.units import show_duration  # noqa: PLC0415
+    from coprocsim.units import show_duration
 
     stats = vcoproc.stats
     facts = {f"range {window.region}": _range(window.base, window.size_bytes) for window in vcoproc.windows}

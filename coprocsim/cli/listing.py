@@ -32,10 +32,10 @@ def list_command(machine: Path, what: str | None, coproc: str | None, domain: st
             raise click.UsageError(f"`list {what}` is not about a machine: leave `--coproc` and `--domain` out")
         _list_installed(what, as_json)
         return
-    from coprocsim.observe import listing  # noqa: PLC0415
-    from coprocsim.observe.view import view  # noqa: PLC0415
-    from coprocsim.snapshot import VcoprocSettingRow  # noqa: PLC0415
-    from coprocsim.store import read  # noqa: PLC0415
+    from coprocsim.observe import listing
+    from coprocsim.observe.view import view
+    from coprocsim.snapshot import VcoprocSettingRow
+    from coprocsim.store import read
 
     with read(machine) as file:
         seen, settings = view(file), file.rows(VcoprocSettingRow)
@@ -84,7 +84,7 @@ def _print_coprocs(lines: "Sequence[CoprocLine]") -> None:
 
 
 def _print_drivers(lines: "Sequence[CoprocLine]") -> None:
-    from coprocsim.units import show_frequency  # noqa: PLC0415
+    from coprocsim.units import show_frequency
 
     rows = [(line.coproc, line.platform, show_frequency(line.clock_hz), line.path) for line in lines]
     table([*left("Coproc", "Platform"), *right("Clock"), *left("Path")], rows)
@@ -124,7 +124,7 @@ def _print_domains(lines: "Sequence[DomainLine]") -> None:
 
 
 def _list_installed(what: str, as_json: bool) -> None:
-    from coprocsim.toolstack import catalogue  # noqa: PLC0415 - the registries: every plugin
+    from coprocsim.toolstack import catalogue
 
     if what == "platforms":
         platforms = catalogue.platforms()

@@ -29,7 +29,7 @@ def boot_command(
 
     A source (.dts) is compiled with dtc.
     """
-    from coprocsim.toolstack.boot import BootOptions, boot  # noqa: PLC0415
+    from coprocsim.toolstack.boot import BootOptions, boot
 
     chosen = {setting.name: setting.value for setting in settings(platforms, "ID=NAME")}
     booted = boot(machine, tree, BootOptions(chosen, seed, trace_limit, force))
@@ -80,7 +80,7 @@ def _device(snapshot: "Snapshot", row: "CoprocRow") -> _Device:
 
 
 def _print_devices(model: str, seed: int, devices: list[_Device]) -> None:
-    from coprocsim.units import show_frequency  # noqa: PLC0415
+    from coprocsim.units import show_frequency
 
     many = "1 shared coproc" if len(devices) == 1 else f"{len(devices)} shared coprocs"
     print(f"{model}: {many}, seed {seed}")
@@ -94,7 +94,7 @@ def _print_devices(model: str, seed: int, devices: list[_Device]) -> None:
 
 def _resources(device: _Device) -> Iterator[tuple[str, str, str]]:
     """Yield a row for each range, interrupt line and IOMMU stream; those without a name have a number."""
-    from coprocsim.units import show_size  # noqa: PLC0415
+    from coprocsim.units import show_size
 
     for window in device.ranges:
         where = f"{window['base']:#x}, {show_size(int(window['size_bytes']))}"
@@ -109,7 +109,7 @@ def _resources(device: _Device) -> Iterator[tuple[str, str, str]]:
 @click.pass_obj
 def shutdown_command(machine: Path) -> None:
     """End the machine: nothing of it stays."""
-    from coprocsim.toolstack.boot import shutdown  # noqa: PLC0415
+    from coprocsim.toolstack.boot import shutdown
 
     shutdown(machine)
     print("the machine is down")

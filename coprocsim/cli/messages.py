@@ -58,7 +58,7 @@ def _lines(found: "CoprocsimError") -> list[str]:
 
 
 def _place(place: "Span | NodePlace", tree: str | None) -> list[str]:
-    from coprocsim.errors import NodePlace  # noqa: PLC0415 - only to be told apart
+    from coprocsim.errors import NodePlace
 
     if isinstance(place, NodePlace):
         where = place.node if place.property is None else f"{place.node}: {place.property}"
@@ -76,10 +76,10 @@ def _place(place: "Span | NodePlace", tree: str | None) -> list[str]:
 
 def bug() -> None:
     """Say that this is our mistake and how to report it, with the traceback that we need."""
-    import platform  # noqa: PLC0415 - hopefully never
-    import traceback  # noqa: PLC0415
+    import platform
+    import traceback
 
-    from coprocsim import __version__  # noqa: PLC0415
+    from coprocsim import __version__
 
     sys.stdout.flush()
     traceback.print_exc()

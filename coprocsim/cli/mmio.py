@@ -45,7 +45,7 @@ def write_register(machine: Path, domain: str, address: int, value: int, size: s
 
 
 def _access(machine: Path, domain: str, address: int, size: int, value: int | None, *, as_json: bool) -> None:
-    from coprocsim.toolstack import control  # noqa: PLC0415
+    from coprocsim.toolstack import control
 
     outcome = control.access(machine, domain, address, size, value)
     coproc = None if outcome.vcoproc is None else outcome.vcoproc.coproc.spec.coproc_id

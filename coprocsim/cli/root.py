@@ -50,7 +50,7 @@ def machine_path(name: str) -> Path:
     given = os.environ.get("COPROCSIM_STATE_DIR")
     if given:
         return Path(given) / f"{name}.sqlite"
-    from platformdirs import user_state_path  # noqa: PLC0415 - not needed by those who say where
+    from platformdirs import user_state_path
 
     return user_state_path("coprocsim") / f"{name}.sqlite"
 

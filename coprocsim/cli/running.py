@@ -34,7 +34,7 @@ def run_command(
         raise click.UsageError("`--cycles` and `--coproc` belong together")
     if sum(choice is not None for choice in (cycles, until or duration_ps)) != 1:
         raise click.UsageError("say how long: `run 10ms`, `run --cycles N --coproc COPROC` or `run --until idle`")
-    from coprocsim.toolstack import control  # noqa: PLC0415 - the engine and every plugin
+    from coprocsim.toolstack import control
 
     with _Progress() as progress:
         if cycles is not None and coproc is not None:
@@ -56,7 +56,7 @@ def run_command(
             }
         )
     else:
-        from coprocsim.units import show_duration, show_instant  # noqa: PLC0415
+        from coprocsim.units import show_duration, show_instant
 
         counts = (_many(ran.switches, "switch", "es"), _many(ran.denials, "denial"), _many(ran.jobs, "job"))
         passed = show_duration(ran.to_ps - ran.from_ps)
@@ -114,8 +114,8 @@ def _bar(total_ps: int) -> "Bar | None":
     """Return a progress bar where somebody can see it, and where there is an end to be seen."""
     if not sys.stderr.isatty() or not total_ps:
         return None
-    from rich.console import Console  # noqa: PLC0415 - on a terminal only
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
     columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
@@ -133,7 +133,7 @@ def step_command(machine: Path, count: int, as_json: bool) -> None:
 
     Those of one instant belong together, so there may be more.
     """
-    from coprocsim.toolstack import control  # noqa: PLC0415
+    from coprocsim.toolstack import control
 
     explained = control.step(machine, count)
     if as_json:

@@ -58,7 +58,7 @@ class _ShowCommand(click.Command):
 @click.pass_obj
 def _show(machine: Path, coproc: str, as_json: bool) -> None:
     """Show a coproc's algorithm and all parameters."""
-    from coprocsim.toolstack import catalogue  # noqa: PLC0415
+    from coprocsim.toolstack import catalogue
 
     schedule = catalogue.schedule(machine, coproc)
     if as_json:
@@ -88,7 +88,7 @@ def _set(machine: Path, coproc: str, values: tuple[str, ...], algorithm: str | N
     if not values and algorithm is None:
         raise click.UsageError("say what to change: `slice=5ms`, or `--algorithm A`")
     chosen = settings(values)
-    from coprocsim.toolstack import control  # noqa: PLC0415
+    from coprocsim.toolstack import control
 
     control.set_schedule(machine, coproc, algorithm, domain, chosen)
     what = [

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 @click.pass_obj
 def stats_command(machine: Path, coproc: str | None, domain: str | None, as_json: bool) -> None:
     """Show figures since boot, per coproc and per vcoproc."""
-    from coprocsim.observe import stats  # noqa: PLC0415
-    from coprocsim.observe.view import view  # noqa: PLC0415
-    from coprocsim.snapshot import DenialRow, VcoprocSettingRow  # noqa: PLC0415
-    from coprocsim.store import read  # noqa: PLC0415
+    from coprocsim.observe import stats
+    from coprocsim.observe.view import view
+    from coprocsim.snapshot import DenialRow, VcoprocSettingRow
+    from coprocsim.store import read
 
     with read(machine) as file:
         seen, settings, denied = view(file), file.rows(VcoprocSettingRow), file.rows(DenialRow)

@@ -88,7 +88,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 def print_json(document: object) -> None:
     """Print one JSON document; named tuples become objects."""
-    import json  # noqa: PLC0415 - only who asks for it waits for it
+    import json
 
     print(json.dumps(plain(document), indent=2, ensure_ascii=False))
 

@@ -39,11 +39,11 @@ def timeline_command(
     machine: Path, from_ps: int | None, to_ps: int | None, by: str, coproc: str | None, width: int | None, as_json: bool
 ) -> None:
     """Draw who had each coproc when, with switches and denials."""
-    from coprocsim.errors import CoprocsimError  # noqa: PLC0415
-    from coprocsim.observe import timeline  # noqa: PLC0415
-    from coprocsim.observe.view import view, who  # noqa: PLC0415
-    from coprocsim.store import read  # noqa: PLC0415
-    from coprocsim.units import show_instant  # noqa: PLC0415
+    from coprocsim.errors import CoprocsimError
+    from coprocsim.observe import timeline
+    from coprocsim.observe.view import view, who
+    from coprocsim.store import read
+    from coprocsim.units import show_instant
 
     with read(machine) as file:
         seen = view(file)
@@ -104,7 +104,7 @@ class _Picture:
 
     def draw(self) -> None:
         """Print all of it."""
-        from coprocsim.units import show_duration, show_instant  # noqa: PLC0415
+        from coprocsim.units import show_duration, show_instant
 
         column = show_duration((self._to_ps - self._from_ps) // self._width)
         start, end = f"{show_instant(self._from_ps)} s", f"{show_instant(self._to_ps)} s"

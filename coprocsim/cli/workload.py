@@ -25,7 +25,7 @@ def workload_command() -> None:
 def set_workload(machine: Path, domain: str, coproc: str, options: tuple[str, ...]) -> None:
     """Let a domain's driver do something else from now on; the options are those of `coproc_workload`."""
     chosen = settings(options)
-    from coprocsim.toolstack import control  # noqa: PLC0415
+    from coprocsim.toolstack import control
 
     control.set_workload(machine, domain, coproc, chosen, Path())
     print(f"{domain} on {coproc}: {','.join(f'{each.name}={each.value}' for each in chosen)}")
@@ -37,7 +37,7 @@ def set_workload(machine: Path, domain: str, coproc: str, options: tuple[str, ..
 @click.pass_obj
 def clear_workload(machine: Path, domain: str, coproc: str) -> None:
     """Let a domain's driver do nothing more; what the coproc has of it runs to its end."""
-    from coprocsim.toolstack import control  # noqa: PLC0415
+    from coprocsim.toolstack import control
 
     control.clear_workload(machine, domain, coproc)
     print(f"{domain} on {coproc}: no workload")
@@ -50,10 +50,10 @@ def clear_workload(machine: Path, domain: str, coproc: str) -> None:
 @click.pass_obj
 def show_workload(machine: Path, domain: str | None, coproc: str | None, as_json: bool) -> None:
     """Show what the drivers do: all of them, a domain's, or one."""
-    from coprocsim.observe.domains import workloads  # noqa: PLC0415
-    from coprocsim.observe.view import view  # noqa: PLC0415
-    from coprocsim.snapshot import WorkloadRow  # noqa: PLC0415
-    from coprocsim.store import read  # noqa: PLC0415
+    from coprocsim.observe.domains import workloads
+    from coprocsim.observe.view import view
+    from coprocsim.snapshot import WorkloadRow
+    from coprocsim.store import read
 
     with read(machine) as file:
         lines = list(workloads(view(file), file.rows(WorkloadRow), coproc, domain))

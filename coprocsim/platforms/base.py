@@ -96,7 +96,7 @@ class Platform(ABC):
     compatible: ClassVar[tuple[str, ...]]
     """The device tree strings that it claims."""
     scheduled: ClassVar[bool] = True
-    """False for hardware that shares itself: no turns, everybody is always mapped."""
+    """False for hardware that shares itself: every domain reaches what is mapped, whoever has the turn."""
     iommu_invalidate_ps: ClassVar[int] = 2 * PS_PER_US
     """What it costs to make the IOMMU forget the leaving context's translations; a part of the switch."""
 
