@@ -22,7 +22,7 @@ def coproc_id(name: str, paths: Mapping[str, str], aliases: Mapping[str, str]) -
 
 def domain_id(name: str, names: Mapping[int, str]) -> int:
     """Return which domain `name` is: an id, as xl reads a number, else a name; LookupFailed with the nearest."""
-    if name.isascii() and name.isdecimal() and int(name) in names:
+    if name.isascii() and name.isdecimal() and len(name) < 20 and int(name) in names:
         return int(name)
     for known, its_name in names.items():
         if its_name == name:

@@ -481,7 +481,7 @@ def test_output_that_cannot_be_written_is_an_error(looked_at):
     with open("/dev/full", "w") as full:
         status, _, err = looked_at.run("list", stdout=full)
     assert status == 1
-    assert err == "error: cannot write the output: No space left on device\n"
+    assert err == "error: cannot write the output: No space left on device; what the command does may be done\n"
 
 
 def on_a_terminal(home: Home, *arguments: str, **environment: str) -> str:

@@ -392,3 +392,41 @@ def test_a_domain_without_a_workload_can_be_driven_by_hand():
     switching.sleep(machine.board, domain.vcoprocs[0])
     machine.run(MS)
     assert domain.vcoprocs[0].state.value == "SLEEPING"
+
+
+@pytest.mark.parametrize("deadline_us", [1010, 1020, 1027, 1030, 1035])
+def test_an_abort_in_the_interrupt_handler_is_heard_when_it_ends(deadline_us: int):
+    """The handler of the first job's end gives up the second: that ends at once, with the line already high again."""
+    deadline = f"deadline={deadline_us}us,on_miss=abandon"
+    machine = alone(f"kind=trace,at=0s:1ms;0s:1ms,{deadline}", until_ps=50 * MS)
+    vcoproc = machine.board.vcoprocs["d1v0"]
+    assert vcoproc.state.value == "SLEEPING"
+    machine.book()
+    assert vcoproc.counters.run_ps < 3 * MS
+    assert vcoproc.counters.ended + vcoproc.counters.abandoned == 2
+
+
+@pytest.mark.parametrize("workload", ["kind=periodic,period=1ps,work=1us", "kind=poisson,rate=1000000000,work=1us"])
+def test_a_long_pause_is_over_at_once(workload: str):
+    machine = Machine()
+    machine.coproc(described=spec())
+    domain = machine.domain("a", f"gpu0 {workload}", paused=True)
+    machine.run(10**6 * 10**12)
+    domains.unpause(machine.board, domain)
+    guest = domain.vcoprocs[0].guest
+    assert guest is not None
+    next_ps = guest.next_ps()
+    assert next_ps is not None
+    machine.run(machine.board.now_ps)
+
+
+def test_a_periodic_guest_goes_on_in_step_after_a_pause():
+    machine = Machine()
+    machine.coproc(described=spec())
+    domain = machine.domain("a", "gpu0 kind=periodic,period=10ms,offset=3ms,work=1ms")
+    machine.run(25 * MS)
+    domains.pause(machine.board, domain)
+    machine.run(96 * MS)
+    domains.unpause(machine.board, domain)
+    machine.run(120 * MS)
+    assert [row[4] // MS for row in machine.rows("job")] == [3, 13, 23, 103, 113]

@@ -21,6 +21,9 @@ EXIT_INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
+    if sys.stdout is None:
+        # Started with stdout closed (`>&-`): nobody reads.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - as long as the process
     try:
         status = _run(arguments)
         sys.stdout.flush()
@@ -29,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        messages.error(f"cannot write the output: {error.strerror}")
+        messages.error(f"cannot write the output: {error.strerror}; what the command does may be done")
         return EXIT_MISTAKE
     return status
 

@@ -19,7 +19,10 @@ def size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     from coprocsim.units import parse_size_bytes
 
     try:
-        return parse_size_bytes(value)
+        found = parse_size_bytes(value)
+        if found >= 2**63:
+            raise ValueError(f"`{value[:40]}` is more than a file can hold")
+        return found
     except ValueError as error:
         raise _refused(param, str(error)) from error
 
@@ -44,9 +47,9 @@ def number(ctx: click.Context, param: click.Parameter, value: str | None) -> int
         return None
     if not re.fullmatch(r"0[xX][0-9a-fA-F]+|[0-9]+", value):
         raise _refused(param, f"`{value}` is not a number: write `0xe6110000` or `4096`")
-    found = int(value, 16 if value[:2] in {"0x", "0X"} else 10)
+    found = 2**64 if len(value) > 20 else int(value, 16 if value[:2] in {"0x", "0X"} else 10)
     if found >= 2**64:
-        raise _refused(param, f"`{value}` does not fit in 64 bits")
+        raise _refused(param, f"`{value[:40]}` does not fit in 64 bits")
     return found
 
 

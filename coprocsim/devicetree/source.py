@@ -46,7 +46,7 @@ def _span(match: re.Match[str]) -> Span:
     line, column = int(match["line"]), int(match["column"])
     width = int(match["end"] or 0) - column
     lines = Path(match["path"]).read_text("utf-8", "replace").splitlines()
-    return Span(match["path"], line, column, max(1, width), lines[line - 1] if line <= len(lines) else "")
+    return Span(match["path"], line, column, max(1, width), lines[line - 1] if 1 <= line <= len(lines) else "")
 
 
 def _hint(what: str, line: str) -> str | None:

@@ -248,6 +248,11 @@ class JobGuest(Guest):
         return bank.start + self.stream("dma").uniform(0, (len(bank) - self._dma_bytes) // _PAGE_BYTES) * _PAGE_BYTES
 
     def unpaused(self, now_ps: int) -> None:
+        if self._state.release_ps is not None and self._state.release_ps < now_ps:
+            self.skip_to(now_ps)
+
+    def skip_to(self, now_ps: int) -> None:
+        """Let the next release be the first that is not before `now_ps`."""
         state = self._state
         while state.release_ps is not None and state.release_ps < now_ps:
             state.releases += 1

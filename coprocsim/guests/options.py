@@ -145,7 +145,7 @@ def _law(text: str) -> Law:
         low, high = map(parse_work, rest.split("-"))
         if (low.cycles is None) != (high.cycles is None) or (low.cycles or low.time_ps) > (high.cycles or high.time_ps):
             raise ValueError("`uniform:A-B` goes from the smaller to the larger, both times or both cycles")
-        return Law("uniform", low, high)
+        law = Law("uniform", low, high)
     elif kind == "lognormal" and re.fullmatch(r"[^:]+:[0-9]+(\.[0-9]+)?", rest):
         mean, _, sigma = rest.partition(":")
         if not float(sigma) <= SIGMA_MAX:
@@ -162,6 +162,8 @@ def _arrivals(text: str) -> tuple[tuple[int, Work], ...]:
     """Return `3ms:4ms;13ms:3ms` as pairs of release and work."""
     pairs = [pair.partition(":") for pair in text.strip(";").split(";")]
     arrivals = tuple((parse_duration_ps(at), parse_work(work)) for at, _, work in pairs)
+    if any(work == Work() or work.cycles == 0 for _, work in arrivals):
+        raise ValueError("a job without work is no job")
     if any(later < earlier for (earlier, _), (later, _) in pairwise(arrivals)):
         raise ValueError("the releases must be in order of time")
     return arrivals

@@ -31,3 +31,9 @@ class Periodic(JobGuest):
         elapsed = Work(number * period.time_ps, None if period.cycles is None else number * period.cycles)
         jitter_ps = self.stream("jitter").uniform(0, self._jitter_ps) if self._jitter_ps else 0
         return self.site.start_ps + self._offset_ps + elapsed.in_ps(self.hz) + jitter_ps
+
+    def skip_to(self, now_ps: int) -> None:
+        # Straight to the period before: a pause may be longer than anybody would count.
+        elapsed_ps = max(0, now_ps - self.site.start_ps - self._offset_ps)
+        self._state.releases = max(self._state.releases, elapsed_ps // self._period.in_ps(self.hz) - 1)
+        super().skip_to(now_ps)

@@ -17,3 +17,8 @@ class Poisson(JobGuest):
 
     def release_ps(self, number: int, previous_ps: int) -> int:
         return previous_ps + round(self.stream("arrival").exponential(self._interval_ps))
+
+    def skip_to(self, now_ps: int) -> None:
+        # What comes next does not know how long nothing came.
+        self._state.releases += 1
+        self._state.release_ps = self.release_ps(self._state.releases, now_ps)

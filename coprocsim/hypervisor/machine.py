@@ -81,6 +81,9 @@ class Hypervisor:
     def _look_at_hardware(self, coproc: Coproc, *, by_hardware: bool) -> None:
         """Let the hardware go on to now; see to its DMA and its interrupt lines."""
         board = self.board
+        # An access may have let it go on now: the end of a job that was given up is the hardware's own doing.
+        next_ps = coproc.hardware.next_ps()
+        by_hardware = by_hardware or (next_ps is not None and next_ps <= board.now_ps)
         coproc.hardware.advance(board.now_ps)
         for access in coproc.hardware.take_dma():
             iommu.translate(board, coproc, access)

@@ -171,8 +171,8 @@ def _cure(error: sqlite3.DatabaseError, path: Path) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of the code says more than is needed here
     if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         return f"nothing was changed; `{path.parent}` and what is in it must be yours to write"
-    if code == sqlite3.SQLITE_FULL:
-        return "nothing was changed; make room on the disk"
+    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
+        return "nothing was changed; make room on the disk, or see what ails it"
     return "nothing was changed; move the file away to start anew, or put a good copy back"
 
 

@@ -11,6 +11,7 @@ from typing import cast
 
 import msgspec
 
+from coprocsim.errors import StateError
 from coprocsim.model import TraceRow
 
 CHUNK_ROWS = 4096
@@ -60,4 +61,8 @@ def between(sql: sqlite3.Connection, from_ps: int, to_ps: int) -> Iterator[Trace
 
 
 def _unpack(data: bytes) -> list[TraceRow]:
-    return cast("list[TraceRow]", _ROWS.decode(zlib.decompress(data)))
+    try:
+        return cast("list[TraceRow]", _ROWS.decode(zlib.decompress(data)))
+    except (zlib.error, msgspec.MsgspecError) as error:
+        hint = "put a good copy of the file back, or boot the machine anew with `boot --force`"
+        raise StateError("the machine's trace is damaged", why=str(error), hint=hint) from error

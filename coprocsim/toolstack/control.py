@@ -16,10 +16,11 @@ from coprocsim.toolstack.boot import shorter_than_switch
 from coprocsim.toolstack.domain import with_arrivals
 from coprocsim.toolstack.parts import algorithm_named, check_settings
 from coprocsim.toolstack.session import Session, coproc_named, domain_named, session, vcoproc_named
-from coprocsim.units import PS_PER_MS, TIMELINE_END_PS, show_duration, show_instant
+from coprocsim.units import PS_PER_MS, PS_PER_NS, TIMELINE_END_PS, show_duration, show_instant
 
 # Between two pieces of a run its progress is told, and a wish to stop is heard.
-_PIECE_PS = 10 * PS_PER_MS
+_PIECE_PS_MAX = 10 * PS_PER_MS
+_PIECE_EVENTS = 5_000
 
 Progress: TypeAlias = Callable[[int, int], bool]
 """Told how many ps of a run are done, of how many; answers whether to go on."""
@@ -58,8 +59,13 @@ def _run(machine: Session, until_ps: int, progress: Progress) -> Ran:
     _check_end(until_ps)
     before, total_ps = _Counts.of(board), until_ps - board.now_ps
     going_on = progress(0, total_ps)
+    piece_ps = PS_PER_NS
     while going_on and board.now_ps < until_ps:
-        machine.run_until(min(until_ps, board.now_ps + _PIECE_PS))
+        events = board.timeline.order
+        machine.run_until(min(until_ps, board.now_ps + piece_ps))
+        # Short pieces where much happens, so that a wish to stop is heard and the trace does not pile up.
+        crowded = board.timeline.order - events > _PIECE_EVENTS
+        piece_ps = max(1, piece_ps // 2) if crowded else min(2 * piece_ps, _PIECE_PS_MAX)
         going_on = progress(total_ps - (until_ps - board.now_ps), total_ps)
     return before.until(board, interrupted=board.now_ps < until_ps)
 

@@ -57,7 +57,7 @@ def session(path: Path) -> Iterator[Session]:
         snapshot = file.load()
         try:
             board = rest.from_rows(snapshot, parts_of)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError, KeyError) as error:
             what = f"`{path}` does not hold what this coprocsim and its plugins have saved"
             raise StateError(what, why=str(error), hint="boot the machine anew with `boot --force`") from error
         loaded = Session(file, snapshot.machine, board)
