@@ -1,5 +1,6 @@
 """The command line as a program: processes, signals, terminals, files that are not ours."""
 
+import contextlib
 import json
 import os
 import pty
@@ -656,3 +657,24 @@ def test_commands_coprocs_and_domains_are_completed(looked_at, words, offered):
     assert (status, err) == (0, "")
     found = {line.partition(",")[2] for line in out.splitlines() if line}
     assert found == offered
+
+
+def test_a_number_of_thousands_of_digits_is_a_usage_error(home):
+    home.quickly("boot dts/minimal.dtb")
+    status, out, err = home.run("mmio", "read", "0", "9" * 5000)
+    assert (status, out) == (2, "")
+    assert "does not fit in 64 bits" in err
+    assert home.run("domain", "show", "9" * 5000)[0] == 1
+
+
+def test_a_damaged_trace_is_an_error(home):
+    home.quickly("boot dts/minimal.dtb")
+    home.quickly("run 1ms")
+    path = home.folder / "state" / "default.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT OR REPLACE INTO trace_chunk VALUES (1, 0, 0, 1, x'00ff')")
+        connection.commit()
+    status, _, err = home.run("timeline")
+    assert status == 1
+    assert err.startswith("error: the machine's trace is damaged\n")
+    assert "boot --force" in err
