@@ -62,6 +62,33 @@ class Payer(StrEnum):
     LEAVING = "leaving"
 
 
+class FaultKind(StrEnum):
+    """What can be made to go wrong with a coproc, to see what becomes of it."""
+
+    DENY = "deny"
+    HANG = "hang"
+    FAIL_LEAVE = "fail-leave"
+    FAIL_ENTER = "fail-enter"
+    FAIL_RESET = "fail-reset"
+    FAIL_RESET_COPROC = "fail-reset-coproc"
+    IOMMU = "iommu"
+    STALE_IOMMU = "stale-iommu"
+    DMA = "dma"
+    SPURIOUS_IRQ = "spurious-irq"
+
+
+class Rule(StrEnum):
+    """The rules of isolation, by name; `hypervisor/isolation.py` says what each demands."""
+
+    ONE_RUNS = "one-runs"
+    IOMMU = "iommu"
+    IRQ = "irq"
+    ACCESS = "access"
+    TIME = "time"
+    LEAK = "leak"
+    KNOWN = "known"
+
+
 # ---------------------------------------------------------------- what the device tree says
 
 

@@ -12,7 +12,10 @@ from typing import NamedTuple
 
 @dataclass(slots=True)
 class CoprocCounters:
-    """What a coproc's time went into, in ps, up to its `use_since_ps`, and how often things happened."""
+    """What a coproc's time went into, in ps, up to its `use_since_ps`, and how often things happened.
+
+    `resets` are those of a context, `coproc_resets` of the whole coproc; `findings` count broken rules of isolation.
+    """
 
     run_ps: int = 0
     switch_ps: int = 0
@@ -21,7 +24,9 @@ class CoprocCounters:
     switches: int = 0
     denials: int = 0
     resets: int = 0
+    coproc_resets: int = 0
     spurious: int = 0
+    findings: int = 0
 
 
 @dataclass(slots=True)
@@ -57,7 +62,10 @@ class VcoprocCounters:
 
 
 class MachineRow(NamedTuple):
-    """The one machine of a file; `armed` counts the events ever armed, `tree` is the blob it was booted from."""
+    """The one machine of a file; `armed` counts the events ever armed, `tree` is the blob it was booted from.
+
+    `checks` is whether the rules of isolation are checked while it runs.
+    """
 
     seed: int
     now_ps: int
@@ -67,6 +75,7 @@ class MachineRow(NamedTuple):
     booted_from: str
     tree: bytes
     trace_limit_bytes: int
+    checks: bool
 
 
 class AliasRow(NamedTuple):
@@ -124,13 +133,17 @@ class LineRow(NamedTuple):
 
 
 class StreamRow(NamedTuple):
-    """An entry of a coproc's `iommus`; `attached` is the vcoproc whose domain it translates for, as `d1v0`."""
+    """An entry of a coproc's `iommus`; `attached` is the vcoproc whose domain it translates for, as `d1v0`.
+
+    `stale` is one whose translations it still remembers, because invalidating them was forgotten.
+    """
 
     coproc_id: str
     number: int
     iommu: str
     cells: str
     attached: str | None
+    stale: str | None
 
 
 class CoprocSettingRow(NamedTuple):
@@ -148,6 +161,17 @@ class DenialRow(NamedTuple):
     denier: str
     sufferer: str
     times: int
+    time_ps: int
+
+
+class FaultRow(NamedTuple):
+    """A fault to come: its kind, whom it hits (as `d1v0`; None: whoever comes), how often (None: always)."""
+
+    coproc_id: str
+    number: int
+    kind: str
+    who: str | None
+    times: int | None
     time_ps: int
 
 
@@ -191,18 +215,22 @@ class ConfigRow(NamedTuple):
 
 
 class VcoprocRow(NamedTuple):
-    """A vcoproc; it is named `d<domain_id>v<number>`. `held_lines` are interrupts that pend while it is paused."""
+    """A vcoproc; it is named `d<domain_id>v<number>`. `held_lines` are interrupts that pend while it is paused.
+
+    `changed` is whether its saved context was changed since it left.
+    """
 
     domain_id: int
     number: int
     coproc_id: str
     state: str
-    waiting_since_ps: int
+    state_since_ps: int
     owed_ps: int
     sleep_noted: bool
     wake_held: bool
     workload_since_ps: int
     held_lines: str
+    changed: bool
     counters: VcoprocCounters
 
 
@@ -246,7 +274,11 @@ class EventRow(NamedTuple):
 
 
 class PluginRow(NamedTuple):
-    """What a `hardware`, `platform` or `scheduler` of a coproc, or a `guest` of a vcoproc remembers, as JSON."""
+    """What a `hardware`, `platform` or `scheduler` of a coproc, or a `guest` of a vcoproc remembers, as JSON.
+
+    For the check of isolation also: `left`, a vcoproc's context in the hardware as it left; `mirror-hardware` and
+    `mirror-platform`, clean silicon on which an entering context is loaded, too.
+    """
 
     kind: str
     owner: str
@@ -265,6 +297,7 @@ class Snapshot:
     streams: list[StreamRow] = field(default_factory=list)
     coproc_settings: list[CoprocSettingRow] = field(default_factory=list)
     denials: list[DenialRow] = field(default_factory=list)
+    faults: list[FaultRow] = field(default_factory=list)
     domain_settings: list[DomainSettingRow] = field(default_factory=list)
     domains: list[DomainRow] = field(default_factory=list)
     banks: list[BankRow] = field(default_factory=list)

@@ -7,7 +7,7 @@ from coprocsim.engine import Timeline
 from coprocsim.errors import NodePlace
 from coprocsim.hardware import MODELS
 from coprocsim.hardware.base import Hardware
-from coprocsim.hypervisor import domains, switching
+from coprocsim.hypervisor import domains, lifecycle
 from coprocsim.hypervisor.machine import Hypervisor, Parts, build_coproc
 from coprocsim.hypervisor.state import Board, Coproc, Domain, Phase, Vcoproc
 from coprocsim.model import (
@@ -81,6 +81,9 @@ class Driver(ScriptedPlatform):
     def reset(self, vcoproc: VcoprocId, now_ps: int) -> Reset:
         return Failed("it is dead") if "reset" in self.broken else Done(self.reset_cost_ps)
 
+    def reset_coproc(self, now_ps: int) -> Reset:
+        return Failed("all of it") if "reset_coproc" in self.broken else Done(self.reset_cost_ps)
+
     reset_cost_ps = 0
 
 
@@ -93,7 +96,8 @@ def driver_of(vcoproc: Vcoproc) -> Driver:
 
 def hardware_of(platform: type[Platform]) -> type[Hardware]:
     """Return the model that a platform names, one of those that only tests have included."""
-    found, known = dict(MODELS), Hardware.__subclasses__()
+    found: dict[str, type[Hardware]] = dict(MODELS)
+    known = Hardware.__subclasses__()
     while known:
         model = known.pop()
         known += model.__subclasses__()
@@ -175,13 +179,13 @@ class Machine:
     def wake(self, *vcoprocs: Vcoproc) -> None:
         """Wake vcoprocs in this order, then let follow what follows at once."""
         for vcoproc in vcoprocs:
-            switching.wake(self.board, vcoproc)
+            lifecycle.wake(self.board, vcoproc)
         self.hypervisor.settle()
 
     def sleep(self, *vcoprocs: Vcoproc) -> None:
         """Send vcoprocs to sleep in this order, then let follow what follows at once."""
         for vcoproc in vcoprocs:
-            switching.sleep(self.board, vcoproc)
+            lifecycle.sleep(self.board, vcoproc)
         self.hypervisor.settle()
 
     def do(self, what: str, vcoproc: Vcoproc) -> None:
@@ -192,11 +196,11 @@ class Machine:
             case _ if gone:
                 pass
             case "wake":
-                switching.wake(board, vcoproc)
+                lifecycle.wake(board, vcoproc)
             case "sleep":
-                switching.sleep(board, vcoproc)
+                lifecycle.sleep(board, vcoproc)
             case "yield":
-                switching.yield_(board, vcoproc)
+                lifecycle.yield_(board, vcoproc)
             case "destroy":
                 domains.destroy(board, domain)
             case "pause" if not domain.paused and not domain.dying:
@@ -242,7 +246,7 @@ class Machine:
     def book(self) -> None:
         """Bring the counters of all coprocs up to now."""
         for coproc in self.board.coprocs.values():
-            switching.use(self.board, coproc, coproc.use)
+            lifecycle.use(self.board, coproc, coproc.use)
 
 
 def scripted(

@@ -82,7 +82,7 @@ class ScriptedPlatform(Platform):
     def switch_cost_max_ps(self) -> int:
         return self.leave_cost_ps + self.enter_cost_ps
 
-    def domain_create(self, vcoproc: VcoprocId) -> Refused | None:
+    def domain_create(self, vcoproc: VcoprocId, memory: tuple[range, ...]) -> Refused | None:
         return None
 
     def domain_destroy(self, vcoproc: VcoprocId) -> None:
@@ -103,6 +103,9 @@ class ScriptedPlatform(Platform):
         self.resumed.append(vcoproc)
 
     def reset(self, vcoproc: VcoprocId, now_ps: int) -> Reset:
+        return Done(0)
+
+    def reset_coproc(self, now_ps: int) -> Reset:
         return Done(0)
 
     def read(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> Answer | Refused:

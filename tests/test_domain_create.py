@@ -11,7 +11,7 @@ import pytest
 
 from coprocsim import devicetree
 from coprocsim.errors import CfgError, CoprocsimError, DeviceTreeError
-from coprocsim.hypervisor import domains, interrupts, iommu, rest, switching
+from coprocsim.hypervisor import domains, interrupts, iommu, lifecycle, rest
 from coprocsim.hypervisor.state import Board
 from coprocsim.platforms.base import Refused
 from coprocsim.platforms.generic import GenericPlatform
@@ -130,7 +130,7 @@ STEPS = {
     "platform init": (GenericPlatform, "domain_create"),
     "IOMMU assignment": (iommu, "no_room"),
     "scheduler registration": (RoundRobin, "add"),
-    "state": (switching, "set_state"),
+    "state": (lifecycle, "set_state"),
     "workload": (domains, "give_work"),
     "guest's first event": (interrupts, "attend"),
 }
@@ -179,7 +179,7 @@ def test_an_iommu_without_room_refuses_and_undoes(machine: Path, monkeypatch: py
 
 
 def test_a_failed_coproc_takes_no_more_vcoprocs(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(GenericPlatform, "domain_create", lambda self, vcoproc: Refused("it is switched off"))
+    monkeypatch.setattr(GenericPlatform, "domain_create", lambda self, vcoproc, memory: Refused("it is switched off"))
     error = refused(machine, 'name = "second"\nmemory = 16\ncoproc = [ "xxx0", "gpu0" ]\n')
     assert error.what == "platform `generic` refuses a vcoproc of `gpu0`: it is switched off"
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coprocsim import jobunit as reg
+from coprocsim.datasheets import jobunit as reg
 from coprocsim.guests import WORKLOADS, guest_of
 from coprocsim.guests.base import GuestSite
 from coprocsim.guests.options import Options, arrivals_of_file
-from coprocsim.hypervisor import domains, mmio, switching
+from coprocsim.hypervisor import domains, lifecycle, mmio
 from coprocsim.hypervisor.state import Domain
 from coprocsim.parameters import BadSetting
 from coprocsim.randomness import Stream
@@ -286,7 +286,7 @@ def test_what_would_arrive_during_a_pause_does_not():
 # ---------------------------------------------------------------- refusals
 
 
-SITE = GuestSite(spec(), (range(0x4000_0000, 0x4400_0000),), 0, "1/a/gpu0")
+SITE = GuestSite(spec(), "generic", (range(0x4000_0000, 0x4400_0000),), 0, "1/a/gpu0")
 WORK_HINT = "write `4ms`, `2400000cycles`, `exp:MEAN`, `uniform:A-B` or `lognormal:MEAN:SIGMA`"
 
 
@@ -348,7 +348,7 @@ TEXTS = st.text(max_size=12) | st.from_regex(r"[0-9]{1,30}(s|ms|cycles|)", fullm
 def test_whatever_the_options_say_they_are_refused_or_fit_the_machine(kind: str, options: dict[str, str], hz: int):
     """No time or count that a guest works with leaves the 64 bits that registers, events and traces have."""
     written = {"kind": kind, "work": "1ms", "period": "1ms", "rate": "9", "at": "1ms:1ms", **options}
-    site = GuestSite(spec(hz=hz), SITE.memory, 0, "x")
+    site = GuestSite(spec(hz=hz), "generic", SITE.memory, 0, "x")
     known = {"period": "periodic", "rate": "poisson", "at": "trace"}
     wanted = {name: text for name, text in written.items() if known.get(name, kind) == kind}
     if kind in {"idle", "trace"}:
@@ -389,7 +389,7 @@ def test_a_domain_without_a_workload_can_be_driven_by_hand():
     machine.coproc()
     domain = machine.domain("a", "gpu0")
     assert [row[2] for row in doorbell(machine, domain)] == ["trap", "state", "iommu_enable", "switch_to"]
-    switching.sleep(machine.board, domain.vcoprocs[0])
+    lifecycle.sleep(machine.board, domain.vcoprocs[0])
     machine.run(MS)
     assert domain.vcoprocs[0].state.value == "SLEEPING"
 

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coprocsim import jobunit as reg
+from coprocsim.datasheets import jobunit as reg
 from coprocsim.hardware.generic import GenericHardware
 from coprocsim.hypervisor import domains, interrupts, mmio
 from coprocsim.hypervisor.state import Domain

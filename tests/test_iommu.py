@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coprocsim import jobunit as reg
+from coprocsim.datasheets import jobunit as reg
 from coprocsim.errors import CfgError
 from coprocsim.hypervisor import domains, iommu, mmio
 from coprocsim.hypervisor.domains import memory_of
@@ -108,7 +108,7 @@ class SecondStreamOnly(GenericPlatform):
 
     name = "second"
 
-    def iommu_streams(self) -> tuple[int, ...]:
+    def iommu_streams(self, vcoproc) -> tuple[int, ...]:
         return (1,)
 
 

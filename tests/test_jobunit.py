@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coprocsim import jobunit as reg
+from coprocsim.datasheets import jobunit as reg
 from coprocsim.hardware.jobunit import JobUnit
 from coprocsim.model import DmaAccess, Sleep, VcoprocId, Wake
 from coprocsim.platforms.base import Answer, Busy, Done, Left
@@ -360,6 +360,7 @@ def test_a_bus_error_is_an_interrupt_of_its_own():
 # ---------------------------------------------------------------- the context that is away
 
 
+RAM = (range(0x4000_0000, 0x4400_0000),)
 A, B = VcoprocId(1, 0), VcoprocId(2, 0)
 # What a guest may do to its unit at any time; CONTROL's enable and the places are the driver's.
 GUEST_OFFSETS = [*reg.STAGED, reg.DOORBELL, reg.IRQ_STATUS, reg.IRQ_CLEAR, reg.IRQ_ENABLE, reg.DONE_COUNT, reg.ERROR]
@@ -372,7 +373,7 @@ def platform_at_rest() -> JobUnitPlatform:
     platform = Machine().coproc().platform
     assert isinstance(platform, JobUnitPlatform)
     for vcoproc in (A, B):
-        assert platform.domain_create(vcoproc) is None
+        assert platform.domain_create(vcoproc, RAM) is None
     return platform
 
 
@@ -451,7 +452,7 @@ def test_a_denial_is_promised_to_end_when_the_uncuttable_part_does():
     coproc = machine.coproc()
     platform = coproc.platform
     assert isinstance(platform, JobUnitPlatform)
-    platform.domain_create(A)
+    platform.domain_create(A, RAM)
     for offset, value in ((reg.WORK_LO, 5_000_000), (reg.UNCUTTABLE_LO, 3_000_000), (reg.DOORBELL, 1)):
         trap(platform, offset, value)
     platform.switch_to(A, 0)

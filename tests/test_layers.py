@@ -11,8 +11,8 @@ ROOT = Path(coprocsim.__file__).parent
 # From the ground up. A room is a module of the package, or a package in it; inside one layer nobody imports another.
 LAYERS = (
     {"units", "errors", "randomness"},
-    {"model", "jobunit", "names", "snapshot"},
-    {"parameters"},
+    {"model", "datasheets", "names", "snapshot"},
+    {"parameters", "plugins"},
     {"sharing"},
     {"engine", "schedulers", "platforms", "hardware", "guests", "devicetree", "xlcfg", "store"},
     {"hypervisor"},

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coprocsim import jobunit as reg
+from coprocsim.datasheets import jobunit as reg
 from coprocsim.hypervisor import domains, mmio
 from coprocsim.hypervisor.mmio import Outcome, Route
 from coprocsim.hypervisor.state import Domain

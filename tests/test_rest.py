@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coprocsim import jobunit as reg
+from coprocsim.datasheets import jobunit as reg
 from coprocsim.hypervisor import domains, mmio, rest
 from coprocsim.hypervisor.machine import Hypervisor, Parts
 from coprocsim.hypervisor.state import Board, Vcoproc
@@ -22,7 +22,7 @@ from coprocsim.schedulers import ALGORITHMS
 from coprocsim.snapshot import CoprocRow, MachineRow, Snapshot
 from tests.machines import MS, US, Machine, deny, driver, hardware_of, spec
 
-BLANK = MachineRow(0, 0, 0, 0, "a model", "a.dtb", b"\xd0\x0d\xfe\xed", 0)
+BLANK = MachineRow(0, 0, 0, 0, "a model", "a.dtb", b"\xd0\x0d\xfe\xed", 0, True)
 COSTLY = driver(leave_ps=20 * US, enter_ps=30 * US, invalidate_ps=2 * US, reset_ps=100 * US)
 
 
@@ -31,7 +31,7 @@ class SecondStream(GenericPlatform):
 
     name = "second"
 
-    def iommu_streams(self) -> tuple[int, ...]:
+    def iommu_streams(self, vcoproc: VcoprocId) -> tuple[int, ...]:
         return (1,)
 
 
@@ -178,7 +178,7 @@ def test_a_failed_coproc_and_a_dying_domain_stay_what_they_are():
     a, b, c = machine.vcoproc("a"), machine.vcoproc("b", "dsp0"), machine.vcoproc("c", "dsp0")
     deny(b, *[MS] * 100)
     assert isinstance(coproc.platform, COSTLY)
-    coproc.platform.broken = {"switch_to", "reset"}
+    coproc.platform.broken = {"switch_to", "reset", "reset_coproc"}
     machine.wake(a, b, c)
     machine.at(MS)
     domains.destroy(machine.board, b.domain)

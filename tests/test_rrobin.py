@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coprocsim.hypervisor import switching
+from coprocsim.hypervisor import lifecycle
 from coprocsim.hypervisor.state import Vcoproc
 from coprocsim.model import Sharing
 from tests.machines import MS, US, Machine, deny, scripted, turns
@@ -105,7 +105,7 @@ def test_to_sleep_and_wake_at_one_instant_is_the_same_turn_with_the_same_end():
     machine, (a, b) = scripted("a", "b", slice=10 * MS)
     machine.wake(a, b)
     machine.at(4 * MS)
-    switching.sleep(machine.board, a)
+    lifecycle.sleep(machine.board, a)
     machine.wake(a)
     assert machine.running() == a.vcoproc_id
     machine.run(15 * MS)

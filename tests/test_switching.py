@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coprocsim import jobunit as reg
+from coprocsim.datasheets import jobunit as reg
 from coprocsim.errors import CfgError
-from coprocsim.hypervisor import domains, mmio, switching
+from coprocsim.hypervisor import domains, lifecycle, mmio
 from coprocsim.hypervisor.state import Phase, Vcoproc
 from coprocsim.model import Charge, Payer, Sharing, Sleep, VcoprocId, VcoprocState
 from coprocsim.parameters import Value
@@ -235,11 +235,11 @@ def test_a_coproc_whose_reset_fails_has_failed_and_every_other_goes_on():
     machine.coproc("dsp0", driver())
     other = machine.vcoproc("c", "dsp0")
     machine.wake(a, b, other)
-    driver_of(a).broken = {"switch_from", "reset"}
+    driver_of(a).broken = {"switch_from", "reset", "reset_coproc"}
     machine.run(30 * MS)
     assert machine.story("reset", "failed") == [
         "10000 reset d1v0 it hangs",
-        "10000 failed it hangs; reset: it is dead",
+        "10000 failed it hangs; reset: it is dead; reset of the coproc: all of it",
     ]
     assert (a.state, b.state) == (VcoprocState.SLEEPING, VcoprocState.SLEEPING)
     machine.wake(a, b)
@@ -254,11 +254,11 @@ def test_a_coproc_whose_reset_fails_has_failed_and_every_other_goes_on():
 def test_no_domain_is_created_on_a_coproc_that_has_failed():
     machine, (a, b) = scripted("a", "b", slice=10 * MS, platform=driver())
     machine.wake(a, b)
-    driver_of(a).broken = {"switch_from", "reset"}
+    driver_of(a).broken = {"switch_from", "reset", "reset_coproc"}
     machine.run(10 * MS)
     with pytest.raises(CfgError) as caught:
         machine.vcoproc("c")
-    assert str(caught.value) == "`gpu0` has failed: it hangs; reset: it is dead"
+    assert str(caught.value) == "`gpu0` has failed: it hangs; reset: it is dead; reset of the coproc: all of it"
     assert caught.value.hint == "boot the machine anew to bring it back"
     domains.destroy(machine.board, a.domain)
     machine.hypervisor.settle()
@@ -668,7 +668,7 @@ def test_a_guest_s_last_word_while_paused_costs_no_switch_afterwards():
     machine, (a, b) = scripted("a", "b", slice=10 * MS)
     machine.wake(a, b)
     domains.pause(machine.board, a.domain)
-    switching.apply(machine.board, a.coproc, (Sleep(a.vcoproc_id),))
+    lifecycle.apply(machine.board, a.coproc, (Sleep(a.vcoproc_id),))
     machine.run(5 * MS)
     domains.unpause(machine.board, a.domain)
     machine.run(6 * MS)

@@ -42,7 +42,7 @@ def test_an_example_names_coprocs_that_are_shared_and_workloads_that_exist(path,
     attached = {shared[each.name].coproc_id for each in spec.coprocs}
     for each in spec.workloads:
         assert shared[each.coproc].coproc_id in attached
-        assert guest_of(GuestSite(shared[each.coproc], (RAM,), 0, "example"), each.options)
+        assert guest_of(GuestSite(shared[each.coproc], "generic", (RAM,), 0, "example"), each.options)
 
 
 def test_the_refused_example_names_a_coproc_that_is_not_shared(shared):

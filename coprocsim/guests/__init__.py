@@ -11,8 +11,11 @@ from coprocsim.guests.poisson import Poisson
 from coprocsim.guests.trace import Trace
 from coprocsim.model import Setting
 from coprocsim.parameters import BadSetting
+from coprocsim.plugins import Registry
 
-WORKLOADS: dict[str, type[Guest]] = {kind.kind: kind for kind in (Idle, Periodic, Poisson, Backlog, Trace)}
+WORKLOADS = Registry(
+    "workload", "coprocsim.workloads", Guest, (Idle, Periodic, Poisson, Backlog, Trace), ("kind", "summary"), "kind"
+)
 
 
 def guest_of(site: GuestSite, options: Sequence[Setting]) -> Guest:

@@ -30,9 +30,11 @@ class GuestPort(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GuestSite:
-    """Where a guest lives: its coproc, its domain's memory, since when, and the name of its random streams."""
+    """Where a guest lives: its coproc, the model of its silicon, its domain's memory, since when, and the name of its
+    random streams."""
 
     coproc: CoprocSpec
+    hardware: str
     memory: tuple[range, ...]
     start_ps: int
     stream: str

@@ -1,6 +1,6 @@
-"""The job unit's driver in a guest: releases jobs, queues them, feeds the unit, handles its interrupt.
+"""What guests with jobs have in common: jobs are released, queued, put into the unit, and end with its interrupt.
 
-When jobs are released is the business of the workload kinds, one file each.
+When jobs are released is the business of the workload kinds, one file each; how a coproc is driven, of `drivers`.
 """
 
 from abc import abstractmethod
@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import msgspec
 
-from coprocsim import jobunit as reg
+from coprocsim.datasheets import jobunit as reg
 from coprocsim.guests.base import DataAbort, Guest, GuestPort, GuestSite
+from coprocsim.guests.drivers import driver_for
 from coprocsim.guests.options import COMMON, Options
 from coprocsim.model import GuestEffect, JobDropped, JobEnded, JobReleased, Json, Setting
 from coprocsim.randomness import Stream
@@ -63,17 +64,16 @@ class JobGuest(Guest):
     def __init__(self, site: GuestSite, options: Sequence[Setting]) -> None:
         self.site = site
         self.hz = site.coproc.clock_hz
-        region = site.coproc.region_of(reg.BLOCK_BYTES)
-        assert region is not None, "no platform accepts such a coproc"
-        self._region = region.name
+        self.driver = driver_for(site)
         self._state = _State()
         self._streams: dict[str, Stream] = {}
         common = COMMON if self.needs_work else tuple(name for name in COMMON if name != "work")
-        self.read_options(Options(options, (*common, *self.options)))
+        self.read_options(Options(options, (*common, *self.options, *self.driver.options)))
         self._state.release_ps = self.release_ps(0, site.start_ps)
 
     def read_options(self, options: Options) -> None:
-        """Take the common options; a kind with its own takes them first."""
+        """Take the common options and the driver's; a kind with its own takes them first."""
+        self.driver.read_options(options)
         self._law = options.law() if self.needs_work else None
         self._uncuttable = options.uncuttable()
         deadline = options.duration("deadline", self.deadline_default())
@@ -164,21 +164,24 @@ class JobGuest(Guest):
         """Take the unit over, with what another driver may have left in it."""
         state = self._state
         state.started = True
-        port.write(self._region, reg.IRQ_ENABLE, 4, reg.IRQ_DONE | reg.IRQ_ERROR)
-        state.done_count = port.read(self._region, reg.DONE_COUNT, 4)
-        status = port.read(self._region, reg.STATUS, 4)
+        self.driver.bring_up(port)
+        self.driver.write(port, reg.IRQ_ENABLE, reg.IRQ_DONE | reg.IRQ_ERROR)
+        state.done_count = self.driver.read(port, reg.DONE_COUNT)
+        status = self.driver.read(port, reg.STATUS)
         state.inherited = reg.PLACES if status & reg.STATUS_FULL else int(bool(status & reg.STATUS_BUSY))
 
     def _handle(self, now_ps: int, port: GuestPort, effects: list[GuestEffect]) -> None:
         """Read why the unit interrupted, acknowledge it, and note which jobs are over."""
         state = self._state
-        status = port.read(self._region, reg.IRQ_STATUS, 4)
+        if not self.driver.is_mine(port):
+            return
+        status = self.driver.read(port, reg.IRQ_STATUS)
         error = reg.ERROR_NONE
         if status:
-            port.write(self._region, reg.IRQ_CLEAR, 4, status)
+            self.driver.write(port, reg.IRQ_CLEAR, status)
         if status & reg.IRQ_ERROR:
-            error = port.read(self._region, reg.ERROR, 4)
-        done_count = port.read(self._region, reg.DONE_COUNT, 4)
+            error = self.driver.read(port, reg.ERROR)
+        done_count = self.driver.read(port, reg.DONE_COUNT)
         ended = done_count - state.done_count & 0xFFFF_FFFF
         inherited = min(ended, state.inherited)
         state.inherited -= inherited
@@ -219,8 +222,8 @@ class JobGuest(Guest):
         if state.submitted:
             if self._is_due(now_ps):
                 state.submitted[0].given_up = True
-                control = port.read(self._region, reg.CONTROL, 4)
-                port.write(self._region, reg.CONTROL, 4, control | reg.CONTROL_ABORT)
+                control = self.driver.read(port, reg.CONTROL)
+                self.driver.write(port, reg.CONTROL, control | reg.CONTROL_ABORT)
             return
         while self._is_due(now_ps):
             job = state.waiting.pop(0)
@@ -232,12 +235,8 @@ class JobGuest(Guest):
         while state.waiting and self._room():
             job = state.waiting.pop(0)
             state.submitted.append(job)
-            port.write(self._region, reg.WORK_LO, 8, job.work_cycles)
-            port.write(self._region, reg.UNCUTTABLE_LO, 8, job.uncuttable_cycles)
-            if self._dma_bytes:
-                port.write(self._region, reg.DMA_LO, 8, self._dma_address())
-                port.write(self._region, reg.DMA_BYTES, 4, self._dma_bytes)
-            port.write(self._region, reg.DOORBELL, 4, 1)
+            window = (self._dma_address(), self._dma_bytes) if self._dma_bytes else None
+            self.driver.submit(port, job.work_cycles, job.uncuttable_cycles, window)
         if not self.site.coproc.lines and self._room() < reg.PLACES and state.handler_ps is None:
             state.handler_ps = now_ps + _POLL_PS
 

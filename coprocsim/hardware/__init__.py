@@ -3,5 +3,8 @@
 from coprocsim.hardware.base import Hardware
 from coprocsim.hardware.generic import GenericHardware
 from coprocsim.hardware.reference import ReferenceHardware
+from coprocsim.plugins import Registry
 
-MODELS: dict[str, type[Hardware]] = {model.name: model for model in (ReferenceHardware, GenericHardware)}
+MODELS = Registry(
+    "hardware model", "coprocsim.hardware", Hardware, (ReferenceHardware, GenericHardware), ("name", "summary")
+)

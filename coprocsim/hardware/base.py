@@ -31,6 +31,26 @@ class Hardware(ABC):
     def write(self, region: str, offset: int, size: int, value: int, now_ps: int) -> None:
         """Take a value at an aligned offset inside a region."""
 
+    def read_as(self, bus_id: int, region: str, offset: int, size: int, now_ps: int) -> int:
+        """Read for the domain that the bus names `bus_id`: hardware that shares itself answers each its own."""
+        del bus_id
+        return self.read(region, offset, size, now_ps)
+
+    def write_as(self, bus_id: int, region: str, offset: int, size: int, value: int, now_ps: int) -> None:
+        """Write for the domain that the bus names `bus_id`."""
+        del bus_id
+        self.write(region, offset, size, value, now_ps)
+
+    def copy_from(self, region: str, offset: int, size_bytes: int, now_ps: int) -> bytes:
+        """Return a stretch of a region that holds memory; offset and size are multiples of 8."""
+        words = range(offset, offset + size_bytes, 8)
+        return b"".join(self.read(region, word, 8, now_ps).to_bytes(8, "little") for word in words)
+
+    def copy_to(self, region: str, offset: int, data: bytes, now_ps: int) -> None:
+        """Fill a stretch of a region that holds memory; offset and length are multiples of 8."""
+        for start in range(0, len(data), 8):
+            self.write(region, offset + start, 8, int.from_bytes(data[start : start + 8], "little"), now_ps)
+
     @abstractmethod
     def advance(self, now_ps: int) -> None:
         """Do all that is done by itself until `now_ps`, that instant included."""

@@ -6,9 +6,9 @@ the first stream. All else reads 0 and ignores writes.
 
 from collections.abc import Mapping
 
+from coprocsim.datasheets.jobunit import BLOCK_BYTES
 from coprocsim.hardware.base import Hardware
 from coprocsim.hardware.jobunit import JobUnit
-from coprocsim.jobunit import BLOCK_BYTES
 from coprocsim.model import CoprocSpec, DmaAccess, Json
 
 

@@ -6,7 +6,7 @@ work, the first of which may be uncuttable; it reads its DMA window when it begi
 
 import msgspec
 
-from coprocsim import jobunit as reg
+from coprocsim.datasheets import jobunit as reg
 from coprocsim.model import DmaAccess, Json
 from coprocsim.units import Clock
 
@@ -57,10 +57,14 @@ class JobUnit:
     def advance(self, now_ps: int) -> None:
         """Work until `now_ps`: jobs end, the next ones begin, a stop that was asked for is reached."""
         state = self._state
+        cycle = self.clock.cycle(now_ps)
         while state.since_cycle is not None:
             job = state.jobs[0]
             stop_cycle = state.since_cycle + (job.work_left if state.enabled else job.uncuttable_left)
-            if stop_cycle > self.clock.cycle(now_ps):
+            if stop_cycle > cycle:
+                if cycle > state.since_cycle:
+                    job.worked(cycle - state.since_cycle)
+                    state.since_cycle = cycle
                 return
             job.worked(stop_cycle - state.since_cycle)
             if job.work_left == 0:
@@ -98,14 +102,6 @@ class JobUnit:
         if job.dma_bytes:
             self._dma.append(DmaAccess(0, job.dma_address, job.dma_bytes, write))
 
-    def _settle(self, now_ps: int) -> None:
-        """Bring the oldest job's counts up to date."""
-        state = self._state
-        cycle = self.clock.cycle(now_ps)
-        if state.since_cycle is not None and cycle > state.since_cycle:
-            state.jobs[0].worked(cycle - state.since_cycle)
-            state.since_cycle = cycle
-
     def _edge(self, now_ps: int) -> int:
         """Return the cycle at whose beginning a write made now is seen."""
         cycle = self.clock.cycle(now_ps)
@@ -139,8 +135,6 @@ class JobUnit:
 
     def read(self, offset: int, size: int, now_ps: int) -> int:
         """Return `size` bytes of the registers at an aligned offset."""
-        if offset >= reg.PLACE_0:
-            self._settle(now_ps)
         return self._read_word(offset) if size == 4 else reg.read_sized(self._read_word, offset, size)
 
     def _read_word(self, offset: int) -> int:
@@ -189,8 +183,6 @@ class JobUnit:
 
     def write(self, offset: int, size: int, value: int, now_ps: int) -> None:
         """Take `size` bytes at an aligned offset; the unit sees them at its next clock edge."""
-        if self._state.since_cycle is not None:
-            self._settle(now_ps)
         if size == 4:
             self._write_word(offset, value & _WORD)
         else:
@@ -265,6 +257,9 @@ class JobUnit:
         words = {
             f"{offset:#04x}": self._read_word(offset) for offset in (*_CONTEXT, *range(reg.PLACE_0, reg.BLOCK_BYTES, 4))
         }
+        # The first job begins as soon as the unit is enabled: whether it has is not of the context but of the unit.
+        if self._state.jobs:
+            words[_FIRST_STATE] = reg.PLACE_BEGUN
         return {name: word.to_bytes(4, "little") for name, word in words.items()}
 
     def save(self) -> Json:
@@ -278,3 +273,4 @@ class JobUnit:
 
 
 _CONTEXT = (*reg.STAGED, reg.IRQ_STATUS, reg.IRQ_ENABLE, reg.DONE_COUNT, reg.ERROR)
+_FIRST_STATE = f"{reg.PLACE_0 + reg.PLACE_STATE:#04x}"

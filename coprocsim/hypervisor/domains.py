@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from coprocsim.errors import CfgError, NodePlace, SourceError, Span
 from coprocsim.guests import guest_of
 from coprocsim.guests.base import GuestSite
-from coprocsim.hypervisor import interrupts, iommu, switching
+from coprocsim.hypervisor import interrupts, iommu, lifecycle
 from coprocsim.hypervisor.mmio import VcoprocPort
 from coprocsim.hypervisor.state import Board, Domain, Phase, Vcoproc
 from coprocsim.model import (
@@ -91,6 +91,7 @@ def create(board: Board, plan: DomainPlan, *, paused: bool = False) -> Domain:
         plan.vcpus,
         memory_of(plan.memory_mib, windows),
         plan.uuid,
+        paused,
         config=dict(plan.config or {}),
     )
     rows, undo = len(board.trace), list[Callable[[], object]]()
@@ -99,7 +100,6 @@ def create(board: Board, plan: DomainPlan, *, paused: bool = False) -> Domain:
     try:
         for vcoproc_plan in plan.vcoprocs:
             _attach(board, domain, vcoproc_plan, undo)
-        domain.paused = paused
         for vcoproc in domain.vcoprocs:
             interrupts.attend(board, vcoproc)
     except BaseException:
@@ -122,11 +122,12 @@ def _attach(board: Board, domain: Domain, plan: VcoprocPlan, undo: list[Callable
         raise _refusal(
             f"`{plan.coproc_id}` has failed: {coproc.failure}", plan, "boot the machine anew to bring it back"
         )
-    refused = coproc.platform.domain_create(vcoproc.vcoproc_id)
+    refused = coproc.platform.domain_create(vcoproc.vcoproc_id, domain.memory)
     if isinstance(refused, Refused):
         name = coproc.platform.name
         raise _refusal(f"platform `{name}` refuses a vcoproc of `{plan.coproc_id}`: {refused.why}", plan)
     undo.append(lambda: coproc.platform.domain_destroy(vcoproc.vcoproc_id))
+    vcoproc.streams = streams_of(vcoproc)
     full = iommu.no_room(board, coproc, domain)
     if full is not None:
         raise _refusal(f"IOMMU `{full}` has no context left for `{plan.coproc_id}`", plan)
@@ -138,10 +139,19 @@ def _attach(board: Board, domain: Domain, plan: VcoprocPlan, undo: list[Callable
     undo.append(domain.vcoprocs.pop)
     board.vcoprocs[vcoproc.who] = vcoproc
     undo.append(lambda: board.vcoprocs.pop(vcoproc.who))
-    switching.set_state(board, vcoproc, VcoprocState.SLEEPING)
+    lifecycle.set_state(board, vcoproc, VcoprocState.SLEEPING)
+    if not coproc.platform.scheduled and not domain.paused:
+        lifecycle.begin(board, vcoproc)
+        undo.append(lambda: lifecycle.end(board, vcoproc))
     undo.append(lambda: board.timeline.disarm(("guest", vcoproc.who)))
     if plan.workload:
         give_work(board, vcoproc, plan.workload)
+
+
+def streams_of(vcoproc: Vcoproc) -> tuple[str, ...]:
+    """Return the IOMMU streams that carry a vcoproc's DMA, by name."""
+    coproc = vcoproc.coproc
+    return tuple(str(coproc.spec.streams[index]) for index in coproc.platform.iommu_streams(vcoproc.vcoproc_id))
 
 
 def _refusal(what: str, plan: VcoprocPlan, hint: str | None = None) -> SourceError:
@@ -159,7 +169,7 @@ def destroy(board: Board, domain: Domain) -> None:
     for vcoproc in domain.vcoprocs:
         board.timeline.disarm(("guest", vcoproc.who))
         vcoproc.guest = None
-        switching.sleep(board, vcoproc)
+        _stop(board, vcoproc)
 
 
 def bury(board: Board) -> None:
@@ -178,11 +188,19 @@ def _has_left(vcoproc: Vcoproc) -> bool:
 
 def _detach(board: Board, vcoproc: Vcoproc) -> None:
     coproc, vcoproc_id = vcoproc.coproc, vcoproc.vcoproc_id
-    switching.set_state(board, vcoproc, VcoprocState.UNKNOWN)
+    lifecycle.set_state(board, vcoproc, VcoprocState.UNKNOWN)
     coproc.scheduler.remove(vcoproc_id, board.now_ps)
     coproc.platform.domain_destroy(vcoproc_id)
     del coproc.vcoprocs[vcoproc_id]
     del board.vcoprocs[str(vcoproc_id)]
+
+
+def _stop(board: Board, vcoproc: Vcoproc) -> None:
+    """Let a vcoproc have its coproc no more."""
+    if vcoproc.coproc.platform.scheduled:
+        lifecycle.sleep(board, vcoproc)
+    else:
+        lifecycle.end(board, vcoproc)
 
 
 def pause(board: Board, domain: Domain) -> None:
@@ -192,7 +210,7 @@ def pause(board: Board, domain: Domain) -> None:
         entering = vcoproc.coproc.current is vcoproc and vcoproc.sleep_noted
         if vcoproc.state in {VcoprocState.WAITING, VcoprocState.RUNNING} and not entering:
             vcoproc.wake_held = True
-            switching.sleep(board, vcoproc)
+            _stop(board, vcoproc)
     domain.paused = True
 
 
@@ -202,7 +220,9 @@ def unpause(board: Board, domain: Domain) -> None:
     for vcoproc in domain.vcoprocs:
         if vcoproc.wake_held:
             vcoproc.wake_held = False
-            switching.wake(board, vcoproc)
+            lifecycle.wake(board, vcoproc)
+        if not vcoproc.coproc.platform.scheduled:
+            lifecycle.begin(board, vcoproc)
         if vcoproc.guest is not None:
             vcoproc.guest.unpaused(board.now_ps)
         lines, vcoproc.held_lines = vcoproc.held_lines, {}
@@ -217,7 +237,9 @@ def unpause(board: Board, domain: Domain) -> None:
 def site_of(board: Board, vcoproc: Vcoproc) -> GuestSite:
     """Return where a vcoproc's guest lives."""
     stream = f"{board.seed}/{vcoproc.domain.name}/{vcoproc.coproc.spec.coproc_id}"
-    return GuestSite(vcoproc.coproc.spec, vcoproc.domain.memory, vcoproc.workload_since_ps, stream)
+    return GuestSite(
+        vcoproc.coproc.spec, vcoproc.coproc.hardware.name, vcoproc.domain.memory, vcoproc.workload_since_ps, stream
+    )
 
 
 def give_work(board: Board, vcoproc: Vcoproc, workload: tuple[Setting, ...]) -> None:

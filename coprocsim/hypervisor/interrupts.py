@@ -1,6 +1,7 @@
 """Interrupts: from the hardware's lines, through the platform, to the domain whose context runs."""
 
 from coprocsim.engine import Phase as Order
+from coprocsim.hypervisor import isolation
 from coprocsim.hypervisor.state import Board, Coproc, Vcoproc
 from coprocsim.model import Effect
 
@@ -26,13 +27,30 @@ def raised(board: Board, coproc: Coproc, *, by_hardware: bool) -> tuple[Effect, 
     effects: list[Effect] = []
     before, coproc.asserted = coproc.asserted, coproc.hardware.asserted()
     for line in coproc.asserted:
-        if line in before and not by_hardware:
-            continue
-        if coproc.current is None:
-            coproc.counters.spurious += 1
-            board.record(coproc, "irq_spurious", line)
-        else:
-            effects += coproc.platform.interrupt(coproc.current.vcoproc_id, line, board.now_ps)
+        if line not in before or by_hardware:
+            effects += answered(board, coproc, line)
+    return tuple(effects)
+
+
+def answered(board: Board, coproc: Coproc, line: str) -> tuple[Effect, ...]:
+    """Ask the platform about one line; return what it wants done. With nobody there to ask for, it is spurious.
+
+    Whose it is is decided here: the vcoproc's that has the coproc, and of hardware that shares itself everybody's.
+    """
+    if not coproc.platform.scheduled:
+        asked = tuple(coproc.vcoprocs.values())
+    else:
+        asked = () if coproc.current is None else (coproc.current,)
+    if not asked:
+        coproc.counters.spurious += 1
+        board.record(coproc, "irq_spurious", line)
+    effects: list[Effect] = []
+    for vcoproc in asked:
+        board.record(coproc, "raised", vcoproc.who, line)
+        wanted = coproc.platform.interrupt(vcoproc.vcoproc_id, line, board.now_ps)
+        if board.checks:
+            isolation.check_irq(board, coproc, line, vcoproc.vcoproc_id, wanted)
+        effects += wanted
     return tuple(effects)
 
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from coprocsim.engine import Key, run
 from coprocsim.hardware.base import Hardware
-from coprocsim.hypervisor import domains, interrupts, iommu, switching
-from coprocsim.hypervisor.mmio import HardwarePort, direct_offsets
+from coprocsim.hypervisor import domains, interrupts, iommu, lifecycle, switching
+from coprocsim.hypervisor.mmio import direct_offsets
+from coprocsim.hypervisor.port import HardwarePort
 from coprocsim.hypervisor.state import Board, Coproc, Phase
 from coprocsim.model import CoprocSpec, Sharing
 from coprocsim.parameters import Value
@@ -29,7 +30,6 @@ def build_coproc(board: Board, spec: CoprocSpec, parts: Parts, settings: dict[st
     scheduler = parts.scheduler(settings)
     coproc = Coproc(spec, hardware, port, parts.platform(spec, port), scheduler, settings, sharing)
     coproc.direct = direct_offsets(coproc)
-    coproc.streams = tuple(str(spec.streams[index]) for index in coproc.platform.iommu_streams())
     coproc.use_since_ps = board.now_ps
     board.coprocs[spec.coproc_id] = coproc
     return coproc
@@ -73,7 +73,7 @@ class Hypervisor:
             case "platform" if coproc.phase is Phase.FAILED:
                 pass
             case "platform":
-                switching.apply(board, coproc, coproc.platform.timer(key[2], board.now_ps))
+                lifecycle.apply(board, coproc, coproc.platform.timer(key[2], board.now_ps))
                 interrupts.look(board, coproc)
             case _:
                 raise AssertionError(f"an event of no kind: {key}")
@@ -87,7 +87,7 @@ class Hypervisor:
         coproc.hardware.advance(board.now_ps)
         for access in coproc.hardware.take_dma():
             iommu.translate(board, coproc, access)
-        switching.apply(board, coproc, interrupts.raised(board, coproc, by_hardware=by_hardware))
+        lifecycle.apply(board, coproc, interrupts.raised(board, coproc, by_hardware=by_hardware))
         interrupts.look(board, coproc)
 
     def decide(self) -> bool:

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from coprocsim.engine import Timeline
 from coprocsim.guests.base import DataAbort
-from coprocsim.hardware.base import Hardware
-from coprocsim.hypervisor import interrupts, switching
+from coprocsim.hypervisor import interrupts, isolation, lifecycle
 from coprocsim.hypervisor.state import Board, Coproc, Domain, Phase, Vcoproc
 from coprocsim.model import Region, VcoprocState
 from coprocsim.platforms.base import Refused
@@ -34,31 +32,6 @@ class Outcome:
     offset: int = 0
 
 
-class HardwarePort:
-    """A register port (see `platforms.base`): the hardware, brought to the present instant before each access."""
-
-    def __init__(self, timeline: Timeline, hardware: Hardware) -> None:
-        self._timeline = timeline
-        self._hardware = hardware
-        self._advanced_ps = -1
-
-    def read(self, region: str, offset: int, size: int) -> int:
-        """Return what the hardware answers."""
-        return self._hardware.read(region, offset, size, self._advance())
-
-    def write(self, region: str, offset: int, size: int, value: int) -> None:
-        """Let the hardware take `value`."""
-        self._hardware.write(region, offset, size, value, self._advance())
-
-    def _advance(self) -> int:
-        """Bring the hardware to now, once per instant: `write` leaves it there."""
-        now_ps = self._timeline.now_ps
-        if now_ps != self._advanced_ps:
-            self._hardware.advance(now_ps)
-            self._advanced_ps = now_ps
-        return now_ps
-
-
 def access(board: Board, domain: Domain, address: int, size: int, value: int | None) -> Outcome:
     """Do one access of `domain` at a guest address: a write of `value`, or a read if that is None."""
     for vcoproc in domain.vcoprocs:
@@ -77,38 +50,50 @@ def _to_vcoproc(board: Board, vcoproc: Vcoproc, window: Region, offset: int, siz
         return _abort(board, vcoproc.domain, window.base + offset, size, value, why, vcoproc)
     coproc = vcoproc.coproc
     if _mapped(vcoproc, window.name, offset, size):
-        port = coproc.port
-        got = 0
-        if value is None:
-            got = port.read(window.name, offset, size)
-        else:
-            port.write(window.name, offset, size, value)
+        got = _direct(vcoproc, window.name, offset, size, value)
         interrupts.look(board, coproc)
         return Outcome(Route.DIRECT, got, None, vcoproc, window.name, offset)
     return _trap(board, vcoproc, window, offset, size, value)
 
 
+def _direct(vcoproc: Vcoproc, region: str, offset: int, size: int, value: int | None) -> int:
+    """Reach the hardware; return what a read gets."""
+    platform, port = vcoproc.coproc.platform, vcoproc.coproc.port
+    if value is None and platform.scheduled:
+        return port.read(region, offset, size)
+    if value is None:
+        return port.read_as(platform.bus_id(vcoproc.vcoproc_id), region, offset, size)
+    if platform.scheduled:
+        port.write(region, offset, size, value)
+    else:
+        port.write_as(platform.bus_id(vcoproc.vcoproc_id), region, offset, size, value)
+    return 0
+
+
 def _mapped(vcoproc: Vcoproc, region: str, offset: int, size: int) -> bool:
     """Return whether the domain reaches these bytes without a trap: its context runs, and the platform maps them."""
     coproc = vcoproc.coproc
-    if coproc.platform.scheduled and (
-        coproc.current is not vcoproc or vcoproc.state is not VcoprocState.RUNNING or not coproc.phase.decides
-    ):
+    if vcoproc.state is not VcoprocState.RUNNING or not coproc.phase.decides:
+        return False
+    if coproc.current is not vcoproc and coproc.platform.scheduled:
         return False
     return any(name == region and start <= offset and offset + size <= stop for name, start, stop in coproc.direct)
 
 
 def _trap(board: Board, vcoproc: Vcoproc, window: Region, offset: int, size: int, value: int | None) -> Outcome:
-    coproc = vcoproc.coproc
+    coproc, uses = vcoproc.coproc, vcoproc.coproc.port.uses
     if value is None:
         answer = coproc.platform.read(vcoproc.vcoproc_id, window.name, offset, size)
     else:
         answer = coproc.platform.write(vcoproc.vcoproc_id, window.name, offset, size, value)
+        vcoproc.changed = True
+    if board.checks:
+        isolation.check_trap(board, vcoproc, window.name, offset, uses)
     if isinstance(answer, Refused):
         return _abort(board, vcoproc.domain, window.base + offset, size, value, answer.why, vcoproc)
     vcoproc.counters.traps += 1
     board.record(coproc, "trap", vcoproc.who, window.name, offset, size, "read" if value is None else "write")
-    switching.apply(board, coproc, answer.effects)
+    lifecycle.apply(board, coproc, answer.effects)
     if coproc.phase is not Phase.FAILED:
         interrupts.look(board, coproc)
     return Outcome(Route.TRAPPED, answer.value, None, vcoproc, window.name, offset)

@@ -10,13 +10,15 @@ from coprocsim.engine import Due, Key, Timeline
 from coprocsim.engine import Phase as Order
 from coprocsim.errors import NodePlace
 from coprocsim.guests import guest_of
-from coprocsim.hypervisor.domains import site_of
+from coprocsim.hypervisor import isolation
+from coprocsim.hypervisor.domains import site_of, streams_of
 from coprocsim.hypervisor.machine import Parts, build_coproc
-from coprocsim.hypervisor.state import Board, Coproc, Domain, Phase, Use, Vcoproc
+from coprocsim.hypervisor.state import Board, Coproc, Domain, Fault, Phase, Use, Vcoproc
 from coprocsim.model import (
     Charge,
     CoprocSpec,
     CoprocState,
+    FaultKind,
     Json,
     Line,
     Payer,
@@ -45,6 +47,7 @@ class _Switching(msgspec.Struct):
     denied_since_ps: int
     sufferer: str | None
     suffering_since_ps: int
+    last: str | None
     noted: bool
     asserted: tuple[str, ...]
 
@@ -61,6 +64,7 @@ def to_rows(board: Board, machine: rows.MachineRow) -> Snapshot:
             now_ps=timeline.now_ps,
             armed=timeline.order,
             next_domain_id=board.next_domain_id,
+            checks=board.checks,
         )
     )
     snapshot.aliases = [rows.AliasRow(alias, path) for alias, path in board.aliases.items()]
@@ -116,10 +120,17 @@ def _add_coproc(snapshot: Snapshot, board: Board, coproc: Coproc) -> None:
     snapshot.regions += (rows.RegionRow(coproc_id, r.name, r.base, r.size_bytes) for r in spec.regions)
     snapshot.lines += (rows.LineRow(coproc_id, line.name, line.label, line.intid) for line in spec.lines)
     for number, stream in enumerate(spec.streams):
-        holder = board.attached.get(str(stream))
+        holder, stale = board.attached.get(str(stream)), board.stale.get(str(stream))
         cells = " ".join(str(cell) for cell in stream.cells)
         snapshot.streams.append(
-            rows.StreamRow(coproc_id, number, stream.iommu, cells, None if holder is None else str(holder))
+            rows.StreamRow(
+                coproc_id,
+                number,
+                stream.iommu,
+                cells,
+                None if holder is None else str(holder),
+                None if stale is None else str(stale),
+            )
         )
     snapshot.coproc_settings += (
         rows.CoprocSettingRow(coproc_id, name, value) for name, value in coproc.settings.items()
@@ -128,11 +139,21 @@ def _add_coproc(snapshot: Snapshot, board: Board, coproc: Coproc) -> None:
         rows.DenialRow(coproc_id, denier, sufferer, count, time_ps)
         for (denier, sufferer), (count, time_ps) in coproc.suffered.items()
     )
-    for kind, saved in (
+    snapshot.faults += (
+        rows.FaultRow(coproc_id, number, fault.kind.value, fault.who, fault.times, fault.time_ps)
+        for number, fault in enumerate(coproc.faults)
+    )
+    plugins = [
         ("hardware", coproc.hardware.save()),
         ("platform", coproc.platform.save()),
         ("scheduler", coproc.scheduler.save()),
-    ):
+    ]
+    if coproc.mirror is not None:
+        plugins += [
+            ("mirror-hardware", coproc.mirror.hardware.save()),
+            ("mirror-platform", coproc.mirror.platform.save()),
+        ]
+    for kind, saved in plugins:
         snapshot.plugins.append(rows.PluginRow(kind, coproc_id, _text(saved)))
 
 
@@ -149,6 +170,7 @@ def _switching_of(coproc: Coproc) -> _Switching:
         coproc.denied_since_ps,
         None if coproc.sufferer is None else coproc.sufferer.who,
         coproc.suffering_since_ps,
+        coproc.last,
         coproc.noted,
         coproc.asserted,
     )
@@ -182,12 +204,13 @@ def _add_vcoproc(snapshot: Snapshot, vcoproc: Vcoproc) -> None:
             number,
             vcoproc.coproc.spec.coproc_id,
             vcoproc.state.value,
-            vcoproc.waiting_since_ps,
+            vcoproc.state_since_ps,
             vcoproc.owed_ps,
             vcoproc.sleep_noted,
             vcoproc.wake_held,
             vcoproc.workload_since_ps,
             "\n".join(vcoproc.held_lines),
+            vcoproc.changed,
             replace(vcoproc.counters),
         )
     )
@@ -198,6 +221,8 @@ def _add_vcoproc(snapshot: Snapshot, vcoproc: Vcoproc) -> None:
     snapshot.workloads += (
         rows.WorkloadRow(domain_id, number, option.name, option.value) for option in vcoproc.workload
     )
+    if vcoproc.left is not None:
+        snapshot.plugins.append(rows.PluginRow("left", vcoproc.who, msgspec.json.encode(vcoproc.left).decode()))
     if vcoproc.guest is not None:
         snapshot.plugins.append(rows.PluginRow("guest", vcoproc.who, _text(vcoproc.guest.save())))
 
@@ -208,7 +233,7 @@ def _add_vcoproc(snapshot: Snapshot, vcoproc: Vcoproc) -> None:
 def from_rows(snapshot: Snapshot, parts_of: Callable[[rows.CoprocRow], Parts]) -> Board:
     """Return the machine that `snapshot` describes; `parts_of` finds the classes that a coproc is made of."""
     machine = snapshot.machine
-    board = Board(machine.seed, Timeline(machine.now_ps))
+    board = Board(machine.seed, Timeline(machine.now_ps), checks=machine.checks)
     board.aliases = {row.alias: row.path for row in snapshot.aliases}
     board.domain_settings = list(snapshot.domain_settings)
     board.next_domain_id = machine.next_domain_id
@@ -217,10 +242,16 @@ def from_rows(snapshot: Snapshot, parts_of: Callable[[rows.CoprocRow], Parts]) -
         coproc = _coproc(board, snapshot, coproc_row, parts_of(coproc_row))
         coproc.hardware.restore(states["hardware", coproc_row.coproc_id])
         coproc.platform.restore(states["platform", coproc_row.coproc_id])
+        if ("mirror-hardware", coproc_row.coproc_id) in states:
+            coproc.mirror = isolation.mirror_of(board, coproc)
+            coproc.mirror.hardware.restore(states["mirror-hardware", coproc_row.coproc_id])
+            coproc.mirror.platform.restore(states["mirror-platform", coproc_row.coproc_id])
     for domain_row in snapshot.domains:
         _domain(board, snapshot, domain_row)
     for vcoproc_row in snapshot.vcoprocs:
         vcoproc = _vcoproc(board, snapshot, vcoproc_row)
+        if ("left", vcoproc.who) in states:
+            vcoproc.left = msgspec.convert(states["left", vcoproc.who], dict[str, bytes])
         saved = states.get(("guest", vcoproc.who))
         if saved is not None:
             vcoproc.guest = guest_of(site_of(board, vcoproc), vcoproc.workload)
@@ -280,6 +311,13 @@ def _coproc(board: Board, snapshot: Snapshot, row: rows.CoprocRow, parts: Parts)
         if stream_row.coproc_id == row.coproc_id and stream_row.attached is not None:
             stream = coproc.spec.streams[stream_row.number]
             board.attached[str(stream)] = _vcoproc_id(stream_row.attached)
+        if stream_row.coproc_id == row.coproc_id and stream_row.stale is not None:
+            board.stale[str(coproc.spec.streams[stream_row.number])] = _vcoproc_id(stream_row.stale)
+    coproc.faults = [
+        Fault(FaultKind(fault.kind), fault.who, fault.times, fault.time_ps)
+        for fault in snapshot.faults
+        if fault.coproc_id == row.coproc_id
+    ]
     return coproc
 
 
@@ -313,15 +351,17 @@ def _vcoproc(board: Board, snapshot: Snapshot, row: rows.VcoprocRow) -> Vcoproc:
         tuple(Region(w.region, w.base, w.size_bytes) for w in snapshot.windows if (w.domain_id, w.number) == mine),
         {s.name: s.value for s in snapshot.vcoproc_settings if (s.domain_id, s.number) == mine},
         VcoprocState(row.state),
-        row.waiting_since_ps,
+        row.state_since_ps,
         row.owed_ps,
         row.sleep_noted,
         row.wake_held,
         tuple(Setting(w.name, w.value) for w in snapshot.workloads if (w.domain_id, w.number) == mine),
         row.workload_since_ps,
+        changed=row.changed,
         held_lines=dict.fromkeys(row.held_lines.split("\n") if row.held_lines else ()),
         counters=row.counters,
     )
+    vcoproc.streams = streams_of(vcoproc)
     domain.vcoprocs.append(vcoproc)
     coproc.vcoprocs[vcoproc_id] = vcoproc
     board.vcoprocs[vcoproc.who] = vcoproc
@@ -340,6 +380,7 @@ def _restore_switching(board: Board, coproc: Coproc, row: rows.CoprocRow) -> Non
     coproc.denied_since_ps = saved.denied_since_ps
     coproc.sufferer = None if saved.sufferer is None else board.vcoprocs.get(saved.sufferer)
     coproc.suffering_since_ps = saved.suffering_since_ps
+    coproc.last = saved.last
     coproc.noted, coproc.asserted = saved.noted, saved.asserted
     coproc.current = None if row.current is None else board.vcoprocs[row.current]
     coproc.use, coproc.use_since_ps = Use(row.use), row.use_since_ps

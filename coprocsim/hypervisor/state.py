@@ -9,9 +9,10 @@ from enum import StrEnum
 from coprocsim.engine import Timeline
 from coprocsim.guests.base import Guest
 from coprocsim.hardware.base import Hardware
-from coprocsim.model import CoprocSpec, Region, Setting, Sharing, TraceRow, VcoprocId, VcoprocState
+from coprocsim.hypervisor.port import HardwarePort
+from coprocsim.model import CoprocSpec, FaultKind, Region, Setting, Sharing, TraceRow, VcoprocId, VcoprocState
 from coprocsim.parameters import Value
-from coprocsim.platforms.base import Platform, RegisterPort
+from coprocsim.platforms.base import Platform
 from coprocsim.schedulers.base import Decision, Ran, Scheduler, Turn
 from coprocsim.snapshot import CoprocCounters, DomainSettingRow, VcoprocCounters
 
@@ -52,7 +53,7 @@ class Vcoproc:
     windows: tuple[Region, ...]
     settings: dict[str, Value]
     state: VcoprocState = VcoprocState.UNKNOWN
-    waiting_since_ps: int = 0
+    state_since_ps: int = 0
     owed_ps: int = 0
     sleep_noted: bool = False
     """Told to sleep while it was entering: done when it has entered."""
@@ -61,6 +62,12 @@ class Vcoproc:
     workload: tuple[Setting, ...] = ()
     workload_since_ps: int = 0
     guest: Guest | None = None
+    streams: tuple[str, ...] = ()
+    """The IOMMU streams that carry its DMA, as the platform names them."""
+    left: dict[str, bytes] | None = None
+    """Its context in the hardware as it last left; what it must find again unless it was `changed` meanwhile."""
+    changed: bool = False
+    """Whether a trapped write or a reset changed its saved context since it left."""
     who: str = field(init=False, default="")
     """`vcoproc_id` as text, as the trace and events name it."""
     held_lines: dict[str, None] = field(default_factory=dict)
@@ -77,7 +84,7 @@ class Coproc:
 
     spec: CoprocSpec
     hardware: Hardware
-    port: RegisterPort
+    port: HardwarePort
     platform: Platform
     scheduler: Scheduler
     settings: dict[str, Value]
@@ -110,10 +117,34 @@ class Coproc:
     direct: tuple[tuple[str, int, int], ...] = ()
     """What the platform maps for the running one: region, first offset, offset behind the last."""
     failure: str | None = None
-    streams: tuple[str, ...] = ()
-    """The IOMMU streams that carry a context's DMA, as the platform names them."""
+    mirror: "Mirror | None" = None
+    """While a context enters, if isolation is checked."""
+    last: str | None = None
+    """Whose context left last."""
+    faults: "list[Fault]" = field(default_factory=list)
     vcoprocs: dict[VcoprocId, Vcoproc] = field(default_factory=dict)
     counters: CoprocCounters = field(default_factory=CoprocCounters)
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Clean silicon, and a driver of its own, on which the entering context is loaded too: what it should look like."""
+
+    hardware: Hardware
+    platform: Platform
+
+
+@dataclass(slots=True)
+class Fault:
+    """Something that is to go wrong the next `times` times (None: always), for `who` only if that is a vcoproc.
+
+    `time_ps` is for how long a denial is promised.
+    """
+
+    kind: FaultKind
+    who: str | None
+    times: int | None
+    time_ps: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -162,6 +193,8 @@ class Board:
     """By the text of their identifier, as events name them."""
     attached: dict[str, VcoprocId] = field(default_factory=dict)
     """Which vcoproc's domain each IOMMU stream translates for."""
+    stale: dict[str, VcoprocId] = field(default_factory=dict)
+    """Whose translations an IOMMU stream still remembers, because invalidating them was forgotten."""
     aliases: dict[str, str] = field(default_factory=dict)
     next_domain_id: int = 1
     dying: dict[int, Domain] = field(default_factory=dict)
@@ -169,6 +202,8 @@ class Board:
     domain_settings: list[DomainSettingRow] = field(default_factory=list)
     """What the device tree gives to the vcoprocs of domains that are yet to come."""
     trace: list[TraceRow] = field(default_factory=list)
+    checks: bool = True
+    """Whether the rules of isolation are checked while it runs."""
     decisions: list[Asked] | None = None
     """The decisions made, if somebody wants to know them."""
 
@@ -179,6 +214,8 @@ class Board:
 
     def touch(self, coproc: Coproc) -> None:
         """Let `coproc` decide at the end of this round; while it switches, only note that it should."""
+        if not coproc.platform.scheduled:
+            return
         if coproc.phase.decides:
             self.touched[coproc.spec.coproc_id] = coproc
         else:

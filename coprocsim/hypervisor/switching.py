@@ -10,86 +10,16 @@ Who is next is the scheduler's business; what a switch costs, and whether it is 
 from dataclasses import replace
 
 from coprocsim.engine import Phase as Order
-from coprocsim.hypervisor import interrupts, iommu
+from coprocsim.hypervisor import faults, interrupts, iommu, isolation, ladder
+from coprocsim.hypervisor.lifecycle import apply, set_state, use
 from coprocsim.hypervisor.state import Asked, Board, Coproc, Phase, Use, Vcoproc
-from coprocsim.model import After, Charge, Effect, Payer, RaiseIrq, Sleep, VcoprocState, Wake, Yield
-from coprocsim.platforms.base import Busy, Done, Entered, Failed, Left
+from coprocsim.model import Charge, FaultKind, Payer, VcoprocState
+from coprocsim.platforms.base import Busy, Entered, Failed, Left
 from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Turn
 from coprocsim.units import TIMELINE_END_PS
 
 _SLEEPING, _WAITING, _RUNNING = VcoprocState.SLEEPING, VcoprocState.WAITING, VcoprocState.RUNNING
 _ASKED_TO_SLEEP = VcoprocState.ASKED_TO_SLEEP
-
-# ---------------------------------------------------------------- what happens to a vcoproc
-
-
-def wake(board: Board, vcoproc: Vcoproc) -> None:
-    """`vcoproc` has work (Xen: vcoproc_wake). One that was asked to sleep goes on instead."""
-    if vcoproc.domain.paused or vcoproc.domain.dying:
-        vcoproc.wake_held = True
-        return
-    match vcoproc.state:
-        case VcoprocState.SLEEPING if vcoproc.coproc.phase is not Phase.FAILED:
-            set_state(board, vcoproc, _WAITING)
-        case VcoprocState.ASKED_TO_SLEEP:
-            set_state(board, vcoproc, _RUNNING)
-        case VcoprocState.WAITING if vcoproc.sleep_noted:
-            vcoproc.sleep_noted = False
-        case _:
-            return
-    vcoproc.coproc.scheduler.wake(vcoproc.vcoproc_id, board.now_ps)
-    board.touch(vcoproc.coproc)
-
-
-def sleep(board: Board, vcoproc: Vcoproc) -> None:
-    """`vcoproc` has no more work, or must not work (Xen: vcoproc_sleep). One on the hardware is asked to."""
-    if vcoproc.state is _RUNNING:
-        set_state(board, vcoproc, _ASKED_TO_SLEEP)
-    elif vcoproc.state is _WAITING and vcoproc.coproc.current is vcoproc:
-        if vcoproc.sleep_noted:
-            return
-        vcoproc.sleep_noted = True
-    elif vcoproc.state is _WAITING:
-        set_state(board, vcoproc, _SLEEPING)
-    else:
-        return
-    vcoproc.coproc.scheduler.sleep(vcoproc.vcoproc_id, board.now_ps)
-    board.touch(vcoproc.coproc)
-
-
-def yield_(board: Board, vcoproc: Vcoproc) -> None:
-    """`vcoproc` gives way (Xen: vcoproc_yield); one that does not run has nothing to give."""
-    if vcoproc.state is _RUNNING:
-        vcoproc.coproc.scheduler.yield_(vcoproc.vcoproc_id, board.now_ps)
-        board.touch(vcoproc.coproc)
-
-
-def set_state(board: Board, vcoproc: Vcoproc, state: VcoprocState) -> None:
-    """Change a vcoproc's state and book the time for which it waited."""
-    if vcoproc.state is _WAITING:
-        vcoproc.counters.wait_ps += board.now_ps - vcoproc.waiting_since_ps
-    if state is _WAITING:
-        vcoproc.waiting_since_ps = board.now_ps
-    board.record(vcoproc.coproc, "state", vcoproc.who, vcoproc.state, state)
-    vcoproc.state = state
-
-
-def apply(board: Board, coproc: Coproc, effects: tuple[Effect, ...]) -> None:
-    """Do what a platform's hook wants done."""
-    for effect in effects:
-        match effect:
-            case After(delay_ps, tag):
-                board.timeline.arm(("platform", coproc.spec.coproc_id, tag), board.now_ps + delay_ps, Order.TIMER)
-            case RaiseIrq(vcoproc_id, line):
-                interrupts.deliver(board, coproc.vcoprocs[vcoproc_id], line)
-            case Wake(vcoproc_id):
-                wake(board, coproc.vcoprocs[vcoproc_id])
-            case Sleep(vcoproc_id):
-                coproc.vcoprocs[vcoproc_id].wake_held = False
-                sleep(board, coproc.vcoprocs[vcoproc_id])
-            case Yield(vcoproc_id):
-                yield_(board, coproc.vcoprocs[vcoproc_id])
-
 
 # ---------------------------------------------------------------- the decision
 
@@ -98,6 +28,8 @@ def decide(board: Board, coproc: Coproc) -> None:
     """Ask the scheduler, then keep, leave, enter or idle accordingly."""
     if not coproc.phase.decides:
         return
+    if board.checks:
+        isolation.check_known(board, coproc)
     retry_due, coproc.retry_due = coproc.retry_due, False
     timeout_due, coproc.timeout_due = coproc.timeout_due, False
     turn = coproc.turn
@@ -172,33 +104,15 @@ def _closed(board: Board, coproc: Coproc, turn: Turn, overrun_ps: int) -> Ran:
     return Ran(turn.vcoproc, turn.since_ps, board.now_ps - turn.since_ps, overrun_ps, charged_ps, board.now_ps)
 
 
-def use(board: Board, coproc: Coproc, now_for: Use) -> None:
-    """Book the time since the last change; from now on it goes into `now_for`."""
-    elapsed_ps = board.now_ps - coproc.use_since_ps
-    coproc.use_since_ps = board.now_ps
-    counters = coproc.counters
-    match coproc.use:
-        case Use.RUN:
-            counters.run_ps += elapsed_ps
-            if coproc.current is not None:
-                coproc.current.counters.run_ps += elapsed_ps
-        case Use.SWITCH:
-            counters.switch_ps += elapsed_ps
-        case Use.IDLE:
-            counters.idle_ps += elapsed_ps
-        case Use.FAILED:
-            counters.failed_ps += elapsed_ps
-    coproc.use = now_for
-
-
 # ---------------------------------------------------------------- leaving
 
 
 def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> None:
     """Ask the platform to stop and save the running context: done, denied, or broken."""
-    left = coproc.platform.switch_from(current.vcoproc_id, board.now_ps)
-    interrupts.look(board, coproc)
     who = current.who
+    context = isolation.context_of(board, coproc) if board.checks else {}
+    left = faults.leaving(board, coproc, current) or coproc.platform.switch_from(current.vcoproc_id, board.now_ps)
+    interrupts.look(board, coproc)
     match left:
         case Busy(retry_ps):
             # A job may be longer than the timeline, and than any column.
@@ -206,6 +120,9 @@ def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> 
             board.record(coproc, "switch_from", who, "busy", retry_ps)
             _denied(board, coproc, current, answer, retry_ps)
         case Left(cost_ps):
+            if board.checks:
+                cost_ps = isolation.checked_cost_ps(board, coproc, who, "switch_from", cost_ps)
+                isolation.left(coproc, current, context)
             board.record(coproc, "switch_from", who, "left", cost_ps)
             _close_turn(board, coproc, current)
             coproc.answer = answer
@@ -216,7 +133,7 @@ def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> 
         case Failed(why):
             board.record(coproc, "switch_from", who, "failed", why)
             _close_turn(board, coproc, current)
-            _reset(board, coproc, current, why)
+            ladder.climb(board, coproc, current, why)
 
 
 def _denied(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision, retry_ps: int) -> None:
@@ -280,7 +197,7 @@ def _force(board: Board, coproc: Coproc, current: Vcoproc) -> None:
     """Take the coproc from the running vcoproc, which still denies."""
     board.record(coproc, "timeout", current.who)
     _close_turn(board, coproc, current)
-    _reset(board, coproc, current, "the switch timed out")
+    ladder.climb(board, coproc, current, "the switch timed out")
 
 
 def _close_turn(board: Board, coproc: Coproc, current: Vcoproc) -> None:
@@ -324,14 +241,13 @@ def _left(board: Board, coproc: Coproc) -> None:
     """Nobody owns the coproc from now on."""
     current = coproc.current
     assert current is not None
-    invalidate_ps = iommu.disable(board, coproc, current)
-    _let_go(board, coproc, current, _SLEEPING if current.state is _ASKED_TO_SLEEP else _WAITING)
-    _switching(board, coproc, Phase.INVALIDATING, invalidate_ps)
-
-
-def _let_go(board: Board, coproc: Coproc, current: Vcoproc, state: VcoprocState) -> None:
+    stale = coproc.faults and faults.due(board, coproc, FaultKind.STALE_IOMMU, current) is not None
+    invalidate_ps = iommu.disable(board, coproc, current, forget=not stale)
     coproc.current = None
-    set_state(board, current, state)
+    set_state(board, current, _SLEEPING if current.state is _ASKED_TO_SLEEP else _WAITING)
+    if coproc.faults:
+        faults.unowned(board, coproc)
+    _switching(board, coproc, Phase.INVALIDATING, invalidate_ps)
 
 
 # ---------------------------------------------------------------- entering
@@ -357,17 +273,23 @@ def _enter(board: Board, coproc: Coproc, vcoproc: Vcoproc, granted: Run) -> None
     coproc.answer = granted
     _arm_turn(board, coproc, None)
     use(board, coproc, Use.SWITCH)
-    refused = iommu.enable(board, coproc, vcoproc)
+    fault = faults.failing(board, coproc, FaultKind.IOMMU, vcoproc)
+    refused = iommu.enable(board, coproc, vcoproc) if fault is None else f"IOMMU: {fault.why}"
     if refused is not None:
-        _reset(board, coproc, vcoproc, refused)
+        ladder.climb(board, coproc, vcoproc, refused)
         return
-    match coproc.platform.switch_to(vcoproc.vcoproc_id, board.now_ps):
+    fault = faults.failing(board, coproc, FaultKind.FAIL_ENTER, vcoproc)
+    if fault is None and board.checks:
+        isolation.entering(board, coproc, vcoproc)
+    match fault or coproc.platform.switch_to(vcoproc.vcoproc_id, board.now_ps):
         case Entered(cost_ps):
+            if board.checks:
+                cost_ps = isolation.checked_cost_ps(board, coproc, vcoproc.who, "switch_to", cost_ps)
             board.record(coproc, "switch_to", vcoproc.who, "entered", cost_ps)
             _switching(board, coproc, Phase.ENTERING, cost_ps)
         case Failed(why):
             board.record(coproc, "switch_to", vcoproc.who, "failed", why)
-            _reset(board, coproc, vcoproc, why)
+            ladder.climb(board, coproc, vcoproc, why)
 
 
 def _entered(board: Board, coproc: Coproc) -> None:
@@ -386,7 +308,10 @@ def _entered(board: Board, coproc: Coproc) -> None:
         vcoproc.sleep_noted = False
         set_state(board, vcoproc, _ASKED_TO_SLEEP)
         board.touch(coproc)
-    apply(board, coproc, coproc.platform.start(vcoproc.vcoproc_id, board.now_ps))
+    isolation.starting(board, coproc)
+    effects = coproc.platform.start(vcoproc.vcoproc_id, board.now_ps)
+    isolation.entered(board, coproc, vcoproc)
+    apply(board, coproc, effects)
     interrupts.look(board, coproc)
 
 
@@ -411,50 +336,3 @@ def _settle(board: Board, coproc: Coproc, now_for: Use, entered: Vcoproc | None)
     if coproc.noted:
         coproc.noted = False
         board.touch(coproc)
-
-
-# ---------------------------------------------------------------- the reset ladder
-
-
-def _reset(board: Board, coproc: Coproc, vcoproc: Vcoproc, why: str) -> None:
-    """Free the hardware of `vcoproc` by force: its job is lost. If even that fails, so has the coproc."""
-    use(board, coproc, Use.FAILED)
-    vcoproc.counters.resets += 1
-    coproc.counters.resets += 1
-    board.record(coproc, "reset", vcoproc.who, why)
-    coproc.phase = Phase.RESETTING
-    coproc.answer = None
-    match coproc.platform.reset(vcoproc.vcoproc_id, board.now_ps):
-        case Done(cost_ps, effects):
-            invalidate_ps = iommu.disable(board, coproc, vcoproc)
-            if vcoproc.state is not _ASKED_TO_SLEEP and not vcoproc.sleep_noted:
-                coproc.scheduler.sleep(vcoproc.vcoproc_id, board.now_ps)
-            vcoproc.sleep_noted = False
-            _let_go(board, coproc, vcoproc, _SLEEPING)
-            apply(board, coproc, effects)
-            interrupts.look(board, coproc)
-            coproc.noted = True
-            _switching(board, coproc, Phase.RESETTING, cost_ps + invalidate_ps)
-        case Failed(again):
-            _fail(board, coproc, vcoproc, f"{why}; reset: {again}")
-
-
-def _fail(board: Board, coproc: Coproc, vcoproc: Vcoproc, why: str) -> None:
-    """Give the coproc up: its vcoprocs are parked, every other coproc goes on."""
-    board.record(coproc, "failed", why)
-    iommu.disable(board, coproc, vcoproc)
-    if coproc.closed is not None:
-        coproc.scheduler.ran(coproc.closed)
-        coproc.closed = None
-    coproc.current = None
-    coproc.failure = why
-    coproc.phase = Phase.FAILED
-    coproc.noted = False
-    for kind in ("turn", "retry", "timeout", "step", "hardware", "lines"):
-        board.timeline.disarm((kind, coproc.spec.coproc_id))
-    for parked in coproc.vcoprocs.values():
-        if parked.state not in {_SLEEPING, VcoprocState.UNKNOWN}:
-            if parked.state is not _ASKED_TO_SLEEP and not parked.sleep_noted:
-                coproc.scheduler.sleep(parked.vcoproc_id, board.now_ps)
-            parked.sleep_noted = False
-            set_state(board, parked, _SLEEPING)

@@ -60,7 +60,7 @@ def set_algorithm(
         coproc.scheduler.add(vcoproc.vcoproc_id, vcoproc.settings, now_ps)
         if vcoproc.state in {VcoprocState.RUNNING, VcoprocState.WAITING} and not vcoproc.sleep_noted:
             ready.append(vcoproc)
-    ready.sort(key=lambda vcoproc: (vcoproc is not coproc.current, vcoproc.waiting_since_ps, vcoproc.vcoproc_id))
+    ready.sort(key=lambda vcoproc: (vcoproc is not coproc.current, vcoproc.state_since_ps, vcoproc.vcoproc_id))
     for vcoproc in ready:
         coproc.scheduler.wake(vcoproc.vcoproc_id, now_ps)
     board.record(coproc, "algorithm", algorithm.name)

@@ -55,7 +55,7 @@ class View(NamedTuple):
     def wait_ps(self, vcoproc: VcoprocRow) -> int:
         """Return how long a vcoproc has been ready without having its coproc until now."""
         waits = vcoproc.state == "WAITING"
-        return vcoproc.counters.wait_ps + (self.now_ps - vcoproc.waiting_since_ps if waits else 0)
+        return vcoproc.counters.wait_ps + (self.now_ps - vcoproc.state_since_ps if waits else 0)
 
 
 def view(file: "MachineFile") -> View:

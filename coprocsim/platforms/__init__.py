@@ -3,5 +3,12 @@
 from coprocsim.platforms.base import Platform
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.reference import ReferencePlatform
+from coprocsim.plugins import Registry
 
-PLATFORMS: dict[str, type[Platform]] = {platform.name: platform for platform in (ReferencePlatform, GenericPlatform)}
+PLATFORMS = Registry(
+    "platform",
+    "coprocsim.platforms",
+    Platform,
+    (ReferencePlatform, GenericPlatform),
+    ("name", "summary", "hardware", "compatible"),
+)

@@ -23,6 +23,18 @@ class RegisterPort(Protocol):
         """Let the hardware take `value`."""
         ...
 
+    def copy_from(self, region: str, offset: int, size_bytes: int) -> bytes:
+        """Return a stretch of memory in a region; `offset` and `size_bytes` are multiples of 8."""
+        ...
+
+    def copy_to(self, region: str, offset: int, data: bytes) -> None:
+        """Fill a stretch of memory in a region; `offset` and the length of `data` are multiples of 8."""
+        ...
+
+    def reset(self) -> None:
+        """Pulse the coproc's reset line, which a reset controller drives: the silicon is as at power-up."""
+        ...
+
 
 # ---------------------------------------------------------------- what the hooks answer
 
@@ -96,7 +108,10 @@ class Platform(ABC):
     compatible: ClassVar[tuple[str, ...]]
     """The device tree strings that it claims."""
     scheduled: ClassVar[bool] = True
-    """False for hardware that shares itself: every domain reaches what is mapped, whoever has the turn."""
+    """False for hardware that shares itself: no algorithm, no switches; every context is always on it. Then of the
+    hooks from `switch_from` to `resume` only `start` is called, when a domain begins or goes on."""
+    own_mmu: ClassVar[bool] = False
+    """Whether the platform itself contains the coproc's DMA, through an MMU of the coproc's own."""
     iommu_invalidate_ps: ClassVar[int] = 2 * PS_PER_US
     """What it costs to make the IOMMU forget the leaving context's translations; a part of the switch."""
 
@@ -121,8 +136,11 @@ class Platform(ABC):
         """The most that leaving one context and entering the next may cost, without denial and IOMMU."""
 
     @abstractmethod
-    def domain_create(self, vcoproc: VcoprocId) -> Refused | None:
-        """Make room for a context (Xen: vcoproc_init); may refuse, and has then kept nothing."""
+    def domain_create(self, vcoproc: VcoprocId, memory: tuple[range, ...]) -> Refused | None:
+        """Make room for a context (Xen: vcoproc_init); may refuse, and has then kept nothing.
+
+        `memory` are the banks of the domain's memory: what its context names beyond them must not be reached.
+        """
 
     @abstractmethod
     def domain_destroy(self, vcoproc: VcoprocId) -> None:
@@ -149,6 +167,13 @@ class Platform(ABC):
         """Free the hardware of this context by force; its jobs are lost, and its registers tell its domain so."""
 
     @abstractmethod
+    def reset_coproc(self, now_ps: int) -> Reset:
+        """Bring the whole coproc back to power-up, since `reset` has failed; the saved contexts stay as they are.
+
+        The jobs of the context that was on it are lost, and its registers tell its domain so.
+        """
+
+    @abstractmethod
     def read(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> Answer | Refused:
         """Answer a trapped read, of the context that runs or of one that does not."""
 
@@ -158,7 +183,10 @@ class Platform(ABC):
 
     @abstractmethod
     def interrupt(self, vcoproc: VcoprocId, line: str, now_ps: int) -> tuple[Effect, ...]:
-        """The hardware asserted `line` while `vcoproc` owned the coproc; say what should follow."""
+        """The hardware asserted `line` while `vcoproc` owned the coproc; say what should follow.
+
+        Of hardware that shares itself every vcoproc is asked.
+        """
 
     def timer(self, tag: str, now_ps: int) -> tuple[Effect, ...]:
         """The time asked for with `After` has passed."""
@@ -169,9 +197,15 @@ class Platform(ABC):
     def direct_ranges(self) -> tuple[Region, ...]:
         """Return what the running vcoproc's domain reaches without a trap; the `name` of each is its region's."""
 
-    def iommu_streams(self) -> tuple[int, ...]:
-        """Return which entries of the coproc's `iommus` carry a context's DMA; all of them unless it knows better."""
+    def iommu_streams(self, vcoproc: VcoprocId) -> tuple[int, ...]:
+        """Return which entries of the coproc's `iommus` carry this context's DMA; all unless it knows better."""
+        del vcoproc
         return tuple(range(len(self.coproc.streams)))
+
+    def bus_id(self, vcoproc: VcoprocId) -> int:
+        """Return by which number the bus tells the silicon whose access it is; only for hardware that shares itself."""
+        del vcoproc
+        return 0
 
     @abstractmethod
     def save(self) -> Json:

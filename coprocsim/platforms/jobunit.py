@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from coprocsim import jobunit as reg
+from coprocsim.datasheets import jobunit as reg
 from coprocsim.model import After, CoprocSpec, Effect, Json, RaiseIrq, Region, Sleep, VcoprocId, Wake
 from coprocsim.platforms.base import (
     Answer,
@@ -31,10 +31,15 @@ _SAVED = (*reg.STAGED, reg.IRQ_STATUS, reg.IRQ_ENABLE, reg.DONE_COUNT, reg.ERROR
 
 
 class Context(msgspec.Struct):
-    """One vcoproc's saved registers: by offset, then the jobs in their places, oldest first, with their state."""
+    """A vcoproc's saved registers: the unit's by offset; then the jobs in their places, oldest first, with their state.
+
+    `others` are registers beside the unit's, by range and offset; `memory` what ranges that hold memory held.
+    """
 
     registers: dict[int, int] = msgspec.field(default_factory=dict)
     places: list[tuple[list[int], int]] = msgspec.field(default_factory=list)
+    others: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
+    memory: dict[str, bytes] = msgspec.field(default_factory=dict)
 
     def read_word(self, offset: int, identity: int) -> int:
         """Answer as the unit would."""
@@ -105,7 +110,10 @@ class _Saved(msgspec.Struct):
 
 
 class JobUnitPlatform(Platform):
-    """Stops the unit, reads its registers out, writes another context's in, starts it."""
+    """Stops the unit, reads its registers out, writes another context's in, starts it.
+
+    A coproc that has more than the unit says so in the hooks `save_more` to `write_more`.
+    """
 
     contexts_max: ClassVar[int | None] = None
     """How many contexts the driver has room for; None is as many as there are vcoprocs."""
@@ -142,7 +150,7 @@ class JobUnitPlatform(Platform):
 
     # ------------------------------------------------------------ domains
 
-    def domain_create(self, vcoproc: VcoprocId) -> Refused | None:
+    def domain_create(self, vcoproc: VcoprocId, memory: tuple[range, ...]) -> Refused | None:
         if self.contexts_max is not None and len(self._contexts) >= self.contexts_max:
             return Refused(f"all {self.contexts_max} contexts of `{self.coproc.coproc_id}` are taken")
         self._contexts[vcoproc] = Context()
@@ -158,12 +166,17 @@ class JobUnitPlatform(Platform):
         return self.leave_cost_ps + self.enter_cost_ps
 
     def switch_from(self, vcoproc: VcoprocId, now_ps: int) -> Leave:
-        self._write(reg.CONTROL, 0)
-        if not self._read(reg.STATUS) & reg.STATUS_STOPPED:
-            return Busy(self._uncuttable_ps())
+        busy = self.stop(vcoproc, now_ps)
+        if busy is not None:
+            return busy
         self._contexts[vcoproc] = self._saved_context()
         self._clear()
         return Left(self.leave_cost_ps)
+
+    def stop(self, vcoproc: VcoprocId, now_ps: int) -> Busy | None:
+        """Stop the unit; answer when to look again if it does not stop at once."""
+        self._write(reg.CONTROL, 0)
+        return None if self._read(reg.STATUS) & reg.STATUS_STOPPED else Busy(self._uncuttable_ps())
 
     def _uncuttable_ps(self) -> int:
         """Return when the job's uncuttable part is over: the driver can read that, and promises it."""
@@ -183,11 +196,22 @@ class JobUnitPlatform(Platform):
             if state == reg.PLACE_EMPTY:
                 break
             context.places.append(([self._read(base + offset) for offset in _PLACE_REGISTERS], state))
+        self.save_more(context)
         return context
 
+    def save_more(self, context: Context) -> None:
+        """Read into `context` what the coproc has beside the unit; the unit is stopped."""
+
+    def load_more(self, vcoproc: VcoprocId, context: Context) -> None:
+        """Write what the coproc has beside the unit; the unit is loaded after that, and started last."""
+
+    def clear_more(self) -> None:
+        """Leave nothing of a context in what the coproc has beside the unit."""
+
     def _clear(self) -> None:
-        """Leave nothing of a context in the unit, its interrupt included."""
+        """Leave nothing of a context in the coproc, its interrupt included."""
         self._write(reg.CONTROL, reg.CONTROL_RESET)
+        self.clear_more()
         self._loaded = None
         self._live = False
 
@@ -199,6 +223,7 @@ class JobUnitPlatform(Platform):
         # Written at the end of the switch, the context has what the domain wrote meanwhile. The unit is clear: only
         # what is not zero need be written.
         context = self._contexts[vcoproc]
+        self.load_more(vcoproc, context)
         for place, (registers, state) in enumerate(context.places):
             base = reg.PLACE_0 + place * reg.PLACE_BYTES
             for offset, value in zip(_PLACE_REGISTERS, registers, strict=True):
@@ -218,30 +243,45 @@ class JobUnitPlatform(Platform):
         self._write(reg.CONTROL, reg.CONTROL_ENABLE)
 
     def reset(self, vcoproc: VcoprocId, now_ps: int) -> Reset:
-        lost = self._saved_context() if self._live else self._contexts[vcoproc]
-        self._clear()
+        if self._live:
+            self._contexts[vcoproc] = self._saved_context()
+        self._loaded, self._live = vcoproc, False
+        self._write(reg.CONTROL, reg.CONTROL_RESET)
         if self._read(reg.STATUS) & reg.STATUS_BUSY:
             return Failed("the job unit does not obey a reset")
+        self._clear()
+        return self._lost(vcoproc)
+
+    def reset_coproc(self, now_ps: int) -> Reset:
+        vcoproc = self._loaded
+        self.port.reset()
+        self._loaded, self._live = None, False
+        self.probe(now_ps)
+        return Done(self.reset_cost_ps) if vcoproc is None else self._lost(vcoproc)
+
+    def _lost(self, vcoproc: VcoprocId) -> Done:
+        """Keep of a context what is not its jobs, and tell its domain that these are lost."""
+        lost = self._contexts[vcoproc]
         kept = {offset: lost.registers.get(offset, 0) for offset in (reg.DONE_COUNT, reg.IRQ_ENABLE, reg.IRQ_STATUS)}
         kept[reg.IRQ_STATUS] |= reg.IRQ_ERROR
         kept[reg.ERROR] = reg.ERROR_RESET
-        self._contexts[vcoproc] = Context(kept)
+        self._contexts[vcoproc] = Context(kept, others=lost.others, memory=lost.memory)
         return Done(self.reset_cost_ps, tuple(RaiseIrq(vcoproc, line.name) for line in self.coproc.lines[:1]))
 
     # ------------------------------------------------------------ traps and interrupts
 
     def read(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> Answer | Refused:
         if region != self._region or offset >= reg.BLOCK_BYTES:
-            return Answer(0)
-        if self._live and self._loaded == vcoproc:
+            return self.read_more(vcoproc, region, offset, size)
+        if self.is_live(vcoproc):
             return Answer(self.port.read(region, offset, size))
         context = self._contexts[vcoproc]
         return Answer(reg.read_sized(lambda at: context.read_word(at, self._identity), offset, size))
 
     def write(self, vcoproc: VcoprocId, region: str, offset: int, size: int, value: int) -> Answer | Refused:
         if region != self._region or offset >= reg.BLOCK_BYTES:
-            return Answer()
-        if self._live and self._loaded == vcoproc:
+            return self.write_more(vcoproc, region, offset, size, value)
+        if self.is_live(vcoproc):
             self.port.write(region, offset, size, value)
             return Answer(effects=(Wake(vcoproc),) if offset & ~3 <= reg.DOORBELL < offset + size else ())
         context = self._contexts[vcoproc]
@@ -254,12 +294,28 @@ class JobUnitPlatform(Platform):
             effects.append(Sleep(vcoproc) if busy else Wake(vcoproc))
         return Answer(effects=tuple(effects))
 
+    def read_more(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> Answer | Refused:
+        """Answer a trapped read of what the coproc has beside the unit."""
+        return Answer(0)
+
+    def write_more(self, vcoproc: VcoprocId, region: str, offset: int, size: int, value: int) -> Answer | Refused:
+        """Act on a trapped write to what the coproc has beside the unit."""
+        return Answer()
+
+    def is_live(self, vcoproc: VcoprocId) -> bool:
+        """Return whether this context's registers are in the coproc, not in memory."""
+        return self._live and self._loaded == vcoproc
+
+    def context(self, vcoproc: VcoprocId) -> Context:
+        """Return a context as it is kept in memory, which holds while it is not live."""
+        return self._contexts[vcoproc]
+
     def interrupt(self, vcoproc: VcoprocId, line: str, now_ps: int) -> tuple[Effect, ...]:
         raised = RaiseIrq(vcoproc, line)
         return (raised, Sleep(vcoproc)) if self._out_of_work(vcoproc) else (raised,)
 
     def _out_of_work(self, vcoproc: VcoprocId) -> bool:
-        return self._live and self._loaded == vcoproc and not self._read(reg.STATUS) & reg.STATUS_BUSY
+        return self.is_live(vcoproc) and not self._read(reg.STATUS) & reg.STATUS_BUSY
 
     def _poll(self) -> tuple[Effect, ...]:
         """Without an interrupt line, look from time to time whether the work is done."""

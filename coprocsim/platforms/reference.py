@@ -1,6 +1,6 @@
 """The driver for `vendor_xxx,coproc_xxx`, the original framework's example coprocessor."""
 
-from coprocsim import jobunit as reg
+from coprocsim.datasheets import jobunit as reg
 from coprocsim.platforms.jobunit import JobUnitPlatform
 from coprocsim.units import PS_PER_NS
 

@@ -1,7 +1,8 @@
 """The scheduling algorithms, by name; `README.md` says how to write another one."""
 
+from coprocsim.plugins import Registry
 from coprocsim.schedulers.base import Scheduler
 from coprocsim.schedulers.rrobin import RoundRobin
 
-ALGORITHMS: dict[str, type[Scheduler]] = {RoundRobin.name: RoundRobin}
+ALGORITHMS = Registry("scheduling algorithm", "coprocsim.schedulers", Scheduler, (RoundRobin,), ("name", "summary"))
 DEFAULT_ALGORITHM = RoundRobin.name

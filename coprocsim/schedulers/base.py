@@ -1,7 +1,7 @@
 """What a scheduling algorithm is: it decides who has one coproc next and for how long, and nothing else."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
@@ -128,6 +128,10 @@ class Scheduler(ABC):
 
     def finished(self, vcoproc: VcoprocId, now_ps: int) -> None:
         """The oldest job of `vcoproc` is done, or was given up."""
+
+    @abstractmethod
+    def ready(self) -> Collection[VcoprocId]:
+        """Return who takes part: woken, and not sent to sleep since."""
 
     @abstractmethod
     def pick(self, now_ps: int, turn: Turn | None) -> Decision:

@@ -5,7 +5,7 @@ has really let go of it, nothing has changed.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -91,6 +91,9 @@ class RoundRobin(Scheduler):
         if vcoproc in self._ring:
             self._ring.move_to_end(vcoproc)
             self._yielded_ps = now_ps
+
+    def ready(self) -> Collection[VcoprocId]:
+        return self._ring
 
     def pick(self, now_ps: int, turn: Turn | None) -> Decision:
         if not self._ring:

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 from coprocsim import snapshot as rows
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x636F7072  # "copr": `file` and we know the file by it
 
 Scalar: TypeAlias = "int | str | bytes | bool | None"
@@ -35,6 +35,7 @@ TABLES: dict[str, Table] = {
     "streams": Table("coproc_stream", rows.StreamRow, ("coproc_id", "number"), _COPROC),
     "coproc_settings": Table("coproc_setting", rows.CoprocSettingRow, ("coproc_id", "name"), _COPROC),
     "denials": Table("denial", rows.DenialRow, ("coproc_id", "denier", "sufferer"), _COPROC),
+    "faults": Table("fault", rows.FaultRow, ("coproc_id", "number"), _COPROC),
     "domain_settings": Table("domain_setting", rows.DomainSettingRow, ("coproc_id", "domain", "name"), _COPROC),
     "domains": Table("domain", rows.DomainRow, ("domain_id",)),
     "banks": Table("domain_memory", rows.BankRow, ("domain_id", "start"), _DOMAIN),

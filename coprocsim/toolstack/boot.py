@@ -24,6 +24,7 @@ from coprocsim.parameters import BadValue, Parameter, Scope, Value, of_scope
 from coprocsim.platforms.base import Platform
 from coprocsim.schedulers import DEFAULT_ALGORITHM
 from coprocsim.schedulers.base import Scheduler
+from coprocsim.schedulers.unscheduled import Unscheduled
 from coprocsim.snapshot import DomainSettingRow, MachineRow, Snapshot
 from coprocsim.store import no_machine, opened, require
 from coprocsim.toolstack.parts import algorithm_named, platform_for, platform_named
@@ -69,7 +70,7 @@ def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
     except SourceError as error:
         error.path = tree_path
         raise
-    machine = MachineRow(options.seed, 0, 0, 1, spec.model, tree_path, blob, options.trace_limit_bytes)
+    machine = MachineRow(options.seed, 0, 0, 1, spec.model, tree_path, blob, options.trace_limit_bytes, board.checks)
     _make_folder(machine_path.parent)
     with opened(machine_path) as file:
         if file.is_up and not options.force:
@@ -129,7 +130,7 @@ def power_on(spec: MachineSpec, options: BootOptions) -> tuple[Board, tuple[str,
     warnings = []
     for coproc_spec in spec.coprocs:
         coproc = _bring_up(board, spec, coproc_spec, options)
-        if not coproc_spec.streams:
+        if not coproc_spec.streams and not coproc.platform.own_mmu:
             warnings.append(f"`{coproc_spec.coproc_id}`: no `iommus`, so nothing contains its DMA")
         coproc.platform.probe(board.now_ps)
     _create_domain_0(board, spec)
@@ -158,7 +159,7 @@ def _bring_up(board: Board, machine: MachineSpec, spec: CoprocSpec, options: Boo
             what = f"range `{region.name}` ends at {region.base + region.size_bytes:#x}"
             raise DeviceTreeError(what, NodePlace(spec.path, "reg"), hint="a physical address has at most 52 bits")
     platform = _platform(spec, options)
-    scheduler = _algorithm(machine, spec)
+    scheduler = _algorithm(machine, spec) if platform.scheduled else _no_algorithm(spec, platform)
     settings = {**scheduler.defaults(Scope.COPROC), **_settings(scheduler, Scope.COPROC, spec.settings)}
     parts = Parts(MODELS[platform.hardware], platform, scheduler)
     coproc = build_coproc(board, spec, parts, settings, spec.sharing)
@@ -200,6 +201,18 @@ def _algorithm(machine: MachineSpec, spec: CoprocSpec) -> type[Scheduler]:
         return algorithm_named(name or DEFAULT_ALGORITHM)
     except LookupFailed as error:
         raise DeviceTreeError(error.what, place, hint=error.hint) from error
+
+
+def _no_algorithm(spec: CoprocSpec, platform: type[Platform]) -> type[Scheduler]:
+    """Return what stands for the algorithm of hardware that shares itself; refuse a tree that names one."""
+    if spec.algorithm is not None or spec.settings:
+        raise DeviceTreeError(
+            f"`{spec.coproc_id}` takes no scheduling algorithm",
+            spec.settings[0].place if spec.algorithm is None else NodePlace(spec.place.node, "coproc-sched"),
+            why=f"platform `{platform.name}` drives hardware that shares itself",
+            hint="leave `coproc-sched` and `coproc-sched-…` out",
+        )
+    return Unscheduled
 
 
 def _settings(scheduler: type[Scheduler], scope: Scope, given: tuple[TreeSetting, ...]) -> dict[str, Value]:

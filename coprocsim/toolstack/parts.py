@@ -1,6 +1,6 @@
 """From names to parts: platforms, hardware models and algorithms, and the parameters that an algorithm takes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from coprocsim.errors import LookupFailed, PluginError, did_you_mean
 from coprocsim.hardware import MODELS
@@ -11,6 +11,7 @@ from coprocsim.platforms import PLATFORMS
 from coprocsim.platforms.base import Platform
 from coprocsim.schedulers import ALGORITHMS
 from coprocsim.schedulers.base import Scheduler
+from coprocsim.schedulers.unscheduled import Unscheduled
 from coprocsim.snapshot import CoprocRow
 
 
@@ -39,15 +40,18 @@ def algorithm_named(name: str) -> type[Scheduler]:
 
 def parts_of(row: CoprocRow) -> Parts:
     """Return the classes of a stored coproc; PluginError if one of them is not there any more."""
+    algorithms: Mapping[str, type[Scheduler]] = ALGORITHMS
+    if row.algorithm == Unscheduled.name:
+        algorithms = {Unscheduled.name: Unscheduled}
     for name, known, what in (
         (row.hardware, MODELS, "hardware model"),
         (row.platform, PLATFORMS, "platform"),
-        (row.algorithm, ALGORITHMS, "scheduling algorithm"),
+        (row.algorithm, algorithms, "scheduling algorithm"),
     ):
         if name not in known:
             why = f"`{row.coproc_id}` of this machine was made with it"
             raise PluginError(f"the {what} `{name}` is not installed", why=why, hint="install it again, or boot anew")
-    return Parts(MODELS[row.hardware], PLATFORMS[row.platform], ALGORITHMS[row.algorithm])
+    return Parts(MODELS[row.hardware], PLATFORMS[row.platform], algorithms[row.algorithm])
 
 
 def check_settings(scheduler: type[Scheduler], scope: Scope, settings: Iterable[Setting]) -> dict[str, Value]:

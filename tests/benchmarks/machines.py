@@ -5,7 +5,7 @@ import time
 from coprocsim.engine import Timeline
 from coprocsim.errors import NodePlace
 from coprocsim.hardware.reference import ReferenceHardware
-from coprocsim.hypervisor import domains, switching
+from coprocsim.hypervisor import domains, lifecycle
 from coprocsim.hypervisor.machine import Hypervisor, Parts, build_coproc
 from coprocsim.hypervisor.state import Board, Domain
 from coprocsim.model import CoprocSpec, Line, Region, Setting, Sharing
@@ -48,7 +48,7 @@ def switching_machine(sleepers: int = 0) -> float:
     for number in range(2 + sleepers):
         domain = _domain(machine, f"guest{number}")
         if number < 2:
-            switching.wake(machine.board, domain.vcoprocs[0])
+            lifecycle.wake(machine.board, domain.vcoprocs[0])
     count = 50_000
     began = time.perf_counter()
     machine.run_until(count * PS_PER_MS)

@@ -21,6 +21,7 @@ from tests.machines import Machine, hardware_of, spec
 
 A, B = VcoprocId(1, 0), VcoprocId(2, 0)
 ATTEMPTS_MAX = 1_000
+RAM = (range(0x4000_0000, 0x4400_0000),)
 
 Garbage = tuple[int, int, int, int]
 # (number of the region, offset in units of its size, size, value)
@@ -44,7 +45,7 @@ class Desk:
         self.coproc = self.machine.coproc("coproc", platform, described=described)
         self.platform, self.hardware = self.coproc.platform, self.coproc.hardware
         for vcoproc in (A, B):
-            assert self.platform.domain_create(vcoproc) is None
+            assert self.platform.domain_create(vcoproc, RAM) is None
 
     @property
     def now_ps(self) -> int:
@@ -130,7 +131,7 @@ class PlatformContract:
             region = regions[mapped.name]
             assert region.base <= mapped.base
             assert mapped.base + mapped.size_bytes <= region.base + region.size_bytes
-        streams = driver.iommu_streams()
+        streams = driver.iommu_streams(A)
         assert len(set(streams)) == len(streams)
         assert set(streams) <= set(range(len(described.streams)))
 
@@ -265,8 +266,8 @@ class PlatformContract:
     def test_a_domain_that_is_gone_makes_room_for_another(self, platform: type[Platform], described: CoprocSpec):
         desk = Desk(platform, described)
         for number in range(3, 200):
-            if desk.platform.domain_create(VcoprocId(number, 0)) is not None:
+            if desk.platform.domain_create(VcoprocId(number, 0), RAM) is not None:
                 break
         desk.platform.domain_destroy(A)
-        assert desk.platform.domain_create(VcoprocId(1_000, 0)) is None
+        assert desk.platform.domain_create(VcoprocId(1_000, 0), RAM) is None
         assert desk.registers(VcoprocId(1_000, 0)) == Desk(platform, described).registers(B)

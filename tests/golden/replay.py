@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from coprocsim.engine import Timeline
 from coprocsim.errors import NodePlace
-from coprocsim.hypervisor import domains, switching
+from coprocsim.hypervisor import domains, lifecycle
 from coprocsim.hypervisor.machine import Hypervisor, Parts, build_coproc
 from coprocsim.hypervisor.state import Board, Vcoproc
 from coprocsim.model import Charge, CoprocSpec, Sharing, Stream, VcoprocId
@@ -87,11 +87,11 @@ class Replay:
         vcoproc = domain.vcoprocs[0]
         match what:
             case "wake":
-                switching.wake(self.board, vcoproc)
+                lifecycle.wake(self.board, vcoproc)
             case "sleep":
-                switching.sleep(self.board, vcoproc)
+                lifecycle.sleep(self.board, vcoproc)
             case "yield":
-                switching.yield_(self.board, vcoproc)
+                lifecycle.yield_(self.board, vcoproc)
             case "destroy":
                 self.gone[name] = vcoproc
                 domains.destroy(self.board, domain)
@@ -114,7 +114,7 @@ class Replay:
     def final(self) -> dict[str, dict[str, str | int]]:
         """Return the state and the counters of each vcoproc."""
         for coproc in self.board.coprocs.values():
-            switching.use(self.board, coproc, coproc.use)
+            lifecycle.use(self.board, coproc, coproc.use)
         found = {}
         for name, number in self.numbers.items():
             domain = self.board.domains.get(number)

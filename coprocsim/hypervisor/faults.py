@@ -1,0 +1,88 @@
+"""Faults that somebody wants to see: what is to go wrong with a coproc, and how that looks to the framework.
+
+The framework asks before it calls a driver's hook; a fault that is due answers in the driver's place.
+"""
+
+from coprocsim.hypervisor import interrupts, iommu, lifecycle
+from coprocsim.hypervisor.state import Board, Coproc, Fault, Phase, Vcoproc
+from coprocsim.model import DmaAccess, FaultKind
+from coprocsim.platforms.base import Busy, Failed
+from coprocsim.units import PS_PER_MS
+
+# How long a driver that hangs says it will take: it promises the same again and again.
+_HANG_RETRY_PS = PS_PER_MS
+# An address at which no domain has memory.
+_NOWHERE = 0
+
+
+def inject(board: Board, coproc: Coproc, fault: Fault) -> None:
+    """Let something go wrong with a coproc, now or when it is next tried."""
+    board.record(coproc, "fault", fault.who or "-", fault.kind.value, "injected")
+    match fault.kind:
+        case FaultKind.DMA:
+            iommu.translate(board, coproc, DmaAccess(0, _NOWHERE, 4, write=True))
+            interrupts.look(board, coproc)
+        case _:
+            coproc.faults.append(fault)
+            if coproc.current is None:
+                unowned(board, coproc)
+
+
+def clear(board: Board, coproc: Coproc) -> int:
+    """Let nothing more go wrong on purpose; return how many faults were still to come."""
+    count, coproc.faults = len(coproc.faults), []
+    board.record(coproc, "fault", "-", "all", "cleared")
+    return count
+
+
+def unowned(board: Board, coproc: Coproc) -> None:
+    """Nobody has the coproc: the instant at which a line that goes up is spurious."""
+    for fault in [each for each in coproc.faults if each.kind is FaultKind.SPURIOUS_IRQ]:
+        coproc.faults.remove(fault)
+        board.record(coproc, "fault", "-", fault.kind.value, "strikes")
+        for line in coproc.spec.lines[:1]:
+            raise_line(board, coproc, line.name)
+
+
+def raise_line(board: Board, coproc: Coproc, line: str) -> None:
+    """Pulse an interrupt line of the coproc, as if its hardware had; what follows is the driver's business."""
+    if coproc.phase is not Phase.FAILED:
+        lifecycle.apply(board, coproc, interrupts.answered(board, coproc, line))
+        interrupts.look(board, coproc)
+
+
+def due(board: Board, coproc: Coproc, kind: FaultKind, vcoproc: Vcoproc) -> Fault | None:
+    """Return the fault that hits `vcoproc` now, and count it; None if there is none."""
+    for fault in coproc.faults:
+        if fault.kind is kind and fault.who in {None, vcoproc.who}:
+            board.record(coproc, "fault", vcoproc.who, kind.value, "strikes")
+            if fault.times is not None:
+                fault.times -= 1
+                if not fault.times:
+                    coproc.faults.remove(fault)
+            return fault
+    return None
+
+
+def leaving(board: Board, coproc: Coproc, vcoproc: Vcoproc) -> Busy | Failed | None:
+    """Return what a fault answers to `switch_from`."""
+    if not coproc.faults:
+        return None
+    if due(board, coproc, FaultKind.FAIL_LEAVE, vcoproc) is not None:
+        return Failed("a fault was injected")
+    fault = due(board, coproc, FaultKind.DENY, vcoproc)
+    if fault is not None:
+        return Busy(fault.time_ps)
+    return Busy(_HANG_RETRY_PS) if due(board, coproc, FaultKind.HANG, vcoproc) is not None else None
+
+
+def failing(board: Board, coproc: Coproc, kind: FaultKind, vcoproc: Vcoproc) -> Failed | None:
+    """Return what a fault of this kind answers to the hook that it is about."""
+    return Failed("a fault was injected") if coproc.faults and due(board, coproc, kind, vcoproc) else None
+
+
+def freed(coproc: Coproc, vcoproc: Vcoproc) -> None:
+    """A reset has succeeded: what hung does not hang any more."""
+    coproc.faults = [
+        each for each in coproc.faults if each.kind is not FaultKind.HANG or each.who not in {None, vcoproc.who}
+    ]

@@ -1,0 +1,154 @@
+"""The rules of isolation, checked while the machine runs. A finding is a row of the trace; it stops nothing.
+
+| rule | demands |
+|---|---|
+| `one-runs` | one vcoproc per coproc is RUNNING |
+| `iommu` | the IOMMU translates for the domain whose vcoproc runs or enters, or for nobody |
+| `irq` | an interrupt goes to the domain that ran when it was raised |
+| `access` | no access of a domain that does not run reaches the hardware |
+| `time` | run + switch + idle + failed = elapsed, per coproc: no cost is negative |
+| `leak` | after a switch the hardware holds what the entering context saved, and nothing of another one |
+| `known` | a vcoproc that waits is known to its scheduler |
+"""
+
+from collections.abc import Mapping
+
+from coprocsim.hypervisor.port import HardwarePort
+from coprocsim.hypervisor.state import Board, Coproc, Mirror, Vcoproc
+from coprocsim.model import Effect, RaiseIrq, Rule, VcoprocId, VcoprocState
+
+_ON_HARDWARE = {VcoprocState.RUNNING, VcoprocState.ASKED_TO_SLEEP}
+
+
+def found(board: Board, coproc: Coproc, rule: Rule, who: str, what: str) -> None:
+    """Report that a rule is broken: `who` is the vcoproc that suffers or does it, `what` the circumstances."""
+    coproc.counters.findings += 1
+    board.record(coproc, "finding", who, rule.value, what)
+
+
+def check_runs(board: Board, vcoproc: Vcoproc) -> None:
+    """Check, as `vcoproc` becomes RUNNING, that it is the only one, and that its streams translate for its domain."""
+    coproc = vcoproc.coproc
+    if coproc.platform.scheduled:
+        for other in coproc.vcoprocs.values():
+            if other is not vcoproc and other.state in _ON_HARDWARE:
+                found(board, coproc, Rule.ONE_RUNS, vcoproc.who, f"it runs while {other.who} does")
+    for stream in vcoproc.streams:
+        holder = board.attached.get(stream)
+        if holder != vcoproc.vcoproc_id:
+            translates = "nobody" if holder is None else str(holder)
+            found(board, coproc, Rule.IOMMU, vcoproc.who, f"it runs while stream {stream} translates for {translates}")
+
+
+def check_irq(board: Board, coproc: Coproc, line: str, asked: VcoprocId, effects: tuple[Effect, ...]) -> None:
+    """Check that the driver sends `line`, which was raised while `asked` had the coproc, to nobody else."""
+    for effect in effects:
+        if isinstance(effect, RaiseIrq) and effect.vcoproc != asked:
+            what = f"line {line} was raised for {asked} and is delivered to {effect.vcoproc}"
+            found(board, coproc, Rule.IRQ, str(effect.vcoproc), what)
+
+
+def check_trap(board: Board, vcoproc: Vcoproc, region: str, offset: int, uses_before: int) -> None:
+    """Check that the handler of a trapped access left the hardware alone if `vcoproc` does not have it."""
+    coproc = vcoproc.coproc
+    if coproc.platform.scheduled and coproc.current is not vcoproc and coproc.port.uses != uses_before:
+        has = "nobody has it" if coproc.current is None else f"{coproc.current.who} has it"
+        what = f"its access to {region}+{offset:#x} reached the hardware while {has}"
+        found(board, coproc, Rule.ACCESS, vcoproc.who, what)
+
+
+def checked_cost_ps(board: Board, coproc: Coproc, who: str, hook: str, cost_ps: int) -> int:
+    """Return the cost of a hook, which must not be negative."""
+    if cost_ps >= 0:
+        return cost_ps
+    found(board, coproc, Rule.TIME, who, f"`{hook}` answers a cost of {cost_ps} ps")
+    return 0
+
+
+def check_known(board: Board, coproc: Coproc) -> None:
+    """Check that the scheduler takes every waiting vcoproc into account."""
+    ready = coproc.scheduler.ready()
+    for vcoproc in coproc.vcoprocs.values():
+        waits = vcoproc.state is VcoprocState.WAITING and not vcoproc.sleep_noted
+        if waits and vcoproc.vcoproc_id not in ready:
+            found(board, coproc, Rule.KNOWN, vcoproc.who, "it waits, and its scheduler has forgotten it")
+
+
+# ---------------------------------------------------------------- what a context leaves behind
+
+
+def context_of(board: Board, coproc: Coproc) -> dict[str, bytes]:
+    """Return the context that is in the hardware now."""
+    coproc.hardware.advance(board.now_ps)
+    return dict(coproc.hardware.context())
+
+
+def left(coproc: Coproc, vcoproc: Vcoproc, context: dict[str, bytes]) -> None:
+    """Keep what a context was as it left."""
+    vcoproc.left, vcoproc.changed = context, False
+    coproc.last = vcoproc.who
+
+
+def entering(board: Board, coproc: Coproc, vcoproc: Vcoproc) -> None:
+    """Begin to load the entering context on clean silicon too."""
+    coproc.mirror = mirror_of(board, coproc)
+    driver = coproc.mirror.platform
+    driver.probe(board.now_ps)
+    driver.restore(coproc.platform.save())
+    driver.switch_to(vcoproc.vcoproc_id, board.now_ps)
+
+
+def mirror_of(board: Board, coproc: Coproc) -> Mirror:
+    """Return silicon like the coproc's at power-up, and a driver for it."""
+    hardware = type(coproc.hardware)(coproc.spec)
+    return Mirror(hardware, type(coproc.platform)(coproc.spec, HardwarePort(board.timeline, hardware)))
+
+
+def starting(board: Board, coproc: Coproc) -> None:
+    """Let clean silicon have what the domain wrote while its context was being loaded."""
+    if coproc.mirror is not None:
+        coproc.mirror.hardware.advance(board.now_ps)
+        coproc.mirror.platform.restore(coproc.platform.save())
+
+
+def entered(board: Board, coproc: Coproc, vcoproc: Vcoproc) -> None:
+    """Check that the hardware, just started, holds the entering context as clean silicon would, and as it was left."""
+    mirror, coproc.mirror = coproc.mirror, None
+    if mirror is None:
+        return
+    mirror.platform.start(vcoproc.vcoproc_id, board.now_ps)
+    clean, now = mirror.hardware.context(), coproc.hardware.context()
+    unclean = [name for name in now if now[name] != clean.get(name)]
+    for name in unclean:
+        origin = _origin(coproc, vcoproc, name, now[name])
+        found(board, coproc, Rule.LEAK, vcoproc.who, f"{name} holds {_shown(now[name], clean[name])} of {origin}")
+    if vcoproc.left is not None and not vcoproc.changed:
+        _check_kept(board, coproc, vcoproc, now, vcoproc.left, set(unclean))
+
+
+def _check_kept(
+    board: Board, coproc: Coproc, vcoproc: Vcoproc, now: Mapping[str, bytes], was: dict[str, bytes], known: set[str]
+) -> None:
+    for name in now:
+        if now[name] != was[name] and name not in known:
+            what = f"{name} is not what it was when it left: it holds {_shown(now[name], was[name])}"
+            found(board, coproc, Rule.LEAK, vcoproc.who, what)
+
+
+def _origin(coproc: Coproc, vcoproc: Vcoproc, name: str, value: bytes) -> str:
+    """Return whose context a value comes from, as far as that can be told: the last one's that left with it."""
+    others = [each for each in coproc.vcoprocs.values() if each is not vcoproc and each.left is not None]
+    others.sort(key=lambda each: each.who != coproc.last)
+    for other in others:
+        if other.left is not None and other.left.get(name) == value:
+            return f"{other.who} (domain `{other.domain.name}`)"
+    return "an unknown context"
+
+
+def _shown(value: bytes, expected: bytes) -> str:
+    """Return the first bytes in which a value is not what is expected, with their offset in it where it is long."""
+    first = next((n for n, (a, b) in enumerate(zip(value, expected, strict=False)) if a != b), 0)
+    if len(value) <= 8:
+        return f"{int.from_bytes(value, 'little'):#x}"
+    differ = sum(a != b for a, b in zip(value, expected, strict=False))
+    return f"{differ} bytes from offset {first:#x} on ({value[first : first + 8].hex()}…)"

@@ -1,0 +1,112 @@
+"""What is installed: our own parts and those that others add by an entry point, held to the same completeness.
+
+A part is a class with a name. Ours stand in a table in their room's `__init__`; another package adds one with a line
+in its `pyproject.toml`:
+
+    [project.entry-points."coprocsim.schedulers"]
+    lottery = "lottery:Lottery"
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar, cast
+
+from coprocsim.errors import PluginError
+
+T = TypeVar("T")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+class Registry(Mapping[str, type[T]], Generic[T]):
+    """The parts of one kind by name: `kind` for people, `group` of entry points, `base` that all derive from.
+
+    `stated` are the attributes that a complete one has beside its methods, `named_by` the one that is its name.
+    Other packages are asked only when a name is not one of ours, or when all are listed.
+    Raises PluginError for a part that is incomplete, there twice, or cannot be imported.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        group: str,
+        base: type[object],
+        ours: Iterable[type[T]],
+        stated: tuple[str, ...],
+        named_by: str = "name",
+    ) -> None:
+        self.kind, self.group, self.base, self.stated, self.named_by = kind, group, base, stated, named_by
+        self._ours = {self.name_of(part): part for part in ours}
+        self._others: dict[str, type[T]] | None = None
+
+    def name_of(self, part: type[T]) -> str:
+        """Return a part's name."""
+        return str(getattr(part, self.named_by))
+
+    def __getitem__(self, name: str) -> type[T]:
+        return self._ours[name] if name in self._ours else self._installed()[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._ours or name in self._installed()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._ours, *self._installed()))
+
+    def __len__(self) -> int:
+        return len(self._ours) + len(self._installed())
+
+    def _installed(self) -> dict[str, type[T]]:
+        """Return the parts of other packages, loaded and checked, in the order of their names."""
+        if self._others is None:
+            others: dict[str, type[T]] = {}
+            for point in sorted(entry_points(group=self.group), key=lambda each: each.name):
+                part = self.complete(loaded(point), f"entry point `{point.name}` of `{_package(point)}`")
+                name = self.name_of(part)
+                if name in self._ours or name in others:
+                    raise PluginError(
+                        f"{self.kind} `{name}` is there twice",
+                        why=f"`{point.value}` of `{_package(point)}` has a name that is taken",
+                        hint="give it another name, or uninstall one of the two",
+                    )
+                others[name] = part
+            self._others = others
+        return self._others
+
+    def complete(self, part: object, where: str) -> type[T]:
+        """Return `part` if it is a complete one of this kind; PluginError with all that is missing."""
+        if not isinstance(part, type) or not issubclass(part, self.base):
+            why = f"a {self.kind} is a class that derives from `{self.base.__qualname__}`"
+            raise PluginError(f"{where} is no {self.kind}", why=why)
+        missing = [name for name in self.stated if not hasattr(part, name)]
+        missing += sorted(getattr(part, "__abstractmethods__", ()))
+        if missing:
+            raise PluginError(
+                f"{where}: {self.kind} `{part.__qualname__}` is incomplete",
+                why="it lacks " + ", ".join(f"`{name}`" for name in missing),
+                hint="complete it, or uninstall its package",
+            )
+        complete = cast("type[T]", part)
+        if not _NAME.fullmatch(self.name_of(complete)):
+            raise PluginError(
+                f"{where}: {self.kind} `{part.__qualname__}` cannot be named `{self.name_of(complete)}`",
+                hint="lowercase letters, digits, `_` and `-`, 32 at most",
+            )
+        return complete
+
+
+def loaded(point: EntryPoint) -> object:
+    """Return what an entry point names; PluginError if it cannot be imported."""
+    try:
+        found: object = point.load()
+    except Exception as error:
+        raise PluginError(
+            f"`{point.value}` cannot be imported: {type(error).__name__}: {error}",
+            why=f"`{_package(point)}` says that it adds `{point.name}`",
+            hint="mend it, or uninstall its package",
+        ) from error
+    return found
+
+
+def _package(point: EntryPoint) -> str:
+    return "an unknown package" if point.dist is None else point.dist.name
