@@ -47,7 +47,7 @@ def coprocs(name: str) -> dict[str, CoprocSpec]:
 
 
 def test_the_examples_are_there():
-    assert NAMES == ["automotive", "minimal", "system"]
+    assert NAMES == ["automotive", "minimal", "system", "virtual-gpu"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -67,10 +67,10 @@ def _print_coprocs(lines: "Sequence[CoprocStats]") -> None:
     )
     print()
     table(
-        [*left("Coproc"), *right("Switches", "Denials", "Resets", "Spurious", "Fairness")],
+        [*left("Coproc"), *right("Switches", "Denials", "Resets", "Spurious", "Findings", "Fairness")],
         [
             (
-                *(each.coproc, each.switches, each.denials, each.resets, each.spurious_irqs),
+                *(each.coproc, each.switches, each.denials, each.resets, each.spurious_irqs, each.findings),
                 "-" if each.fairness is None else f"{each.fairness:.4f}",
             )
             for each in lines

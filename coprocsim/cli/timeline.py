@@ -22,7 +22,7 @@ _SYMBOLS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Background colours, a domain's by its place among the domains; red is for what went wrong.
 _COLOURS = ("46", "42", "43", "44", "45", "47", "106", "102", "103", "104", "105")
 _RED = "41"
-_NOBODY = {"idle": ".", "switch": "-", "reset": "x", "failed": "x", "unknown": "?"}
+_NOBODY = {"share": "=", "idle": ".", "switch": "-", "reset": "x", "failed": "x", "unknown": "?"}
 
 
 @click.command("timeline", epilog="Example: coprocsim timeline --from 20ms --to 60ms --by vcoproc")
@@ -195,7 +195,8 @@ class _Picture:
             f"{self._painted(symbol, self._colour_of(symbol))} {self._seen.called(f'd{domain}v0')}"
             for domain, symbol in self._symbols.items()
         ]
-        self._print_words([*domains, ". idle", "- switches", "x failed"])
+        shared = any(each.what == "share" for lane in self._lanes for each in lane.stretches)
+        self._print_words([*domains, *(["= shares itself"] if shared else []), ". idle", "- switches", "x failed"])
         self._print_words(["below: | a switch", "+ several", "! a denial", "x a reset"])
 
     def _print_words(self, words: Iterable[str]) -> None:

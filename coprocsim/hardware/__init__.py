@@ -3,8 +3,13 @@
 from coprocsim.hardware.base import Hardware
 from coprocsim.hardware.generic import GenericHardware
 from coprocsim.hardware.reference import ReferenceHardware
+from coprocsim.hardware.vgpu import VirtualGpuHardware
 from coprocsim.plugins import Registry
 
 MODELS = Registry(
-    "hardware model", "coprocsim.hardware", Hardware, (ReferenceHardware, GenericHardware), ("name", "summary")
+    "hardware model",
+    "coprocsim.hardware",
+    Hardware,
+    (ReferenceHardware, VirtualGpuHardware, GenericHardware),
+    ("name", "summary"),
 )

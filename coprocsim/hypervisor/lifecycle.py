@@ -81,6 +81,8 @@ def end(board: Board, vcoproc: Vcoproc) -> None:
         iommu.disable(board, coproc, vcoproc)
         others = any(other.state is _RUNNING for other in coproc.vcoprocs.values())
         use(board, coproc, Use.RUN if others else Use.IDLE)
+        if not others:
+            board.record(coproc, "idle")
 
 
 def set_state(board: Board, vcoproc: Vcoproc, state: VcoprocState) -> None:

@@ -82,6 +82,9 @@ def _mapped(vcoproc: Vcoproc, region: str, offset: int, size: int) -> bool:
 
 def _trap(board: Board, vcoproc: Vcoproc, window: Region, offset: int, size: int, value: int | None) -> Outcome:
     coproc, uses = vcoproc.coproc, vcoproc.coproc.port.uses
+    if coproc.phase is Phase.FAILED:
+        why = f"`{coproc.spec.coproc_id}` has failed"
+        return _abort(board, vcoproc.domain, window.base + offset, size, value, why, vcoproc)
     if value is None:
         answer = coproc.platform.read(vcoproc.vcoproc_id, window.name, offset, size)
     else:
@@ -94,8 +97,7 @@ def _trap(board: Board, vcoproc: Vcoproc, window: Region, offset: int, size: int
     vcoproc.counters.traps += 1
     board.record(coproc, "trap", vcoproc.who, window.name, offset, size, "read" if value is None else "write")
     lifecycle.apply(board, coproc, answer.effects)
-    if coproc.phase is not Phase.FAILED:
-        interrupts.look(board, coproc)
+    interrupts.look(board, coproc)
     return Outcome(Route.TRAPPED, answer.value, None, vcoproc, window.name, offset)
 
 

@@ -27,7 +27,9 @@ class CoprocStats(NamedTuple):
     switches: int
     denials: int
     resets: int
+    coproc_resets: int
     spurious_irqs: int
+    findings: int
     fairness: float | None
 
 
@@ -93,19 +95,20 @@ def coproc_stats(view: View, settings: Iterable[VcoprocSettingRow]) -> Iterator[
     """Yield the figures of every coproc; `settings` has the vcoprocs' weights."""
     weights = {(row.domain_id, row.number): int(row.value) for row in settings if row.name == "weight"}
     for coproc in view.coprocs.values():
-        times = {"run": 0, "switch": 0, "idle": 0, "failed": 0, coproc.use: view.now_ps - coproc.use_since_ps}
-        counters = coproc.counters
+        times, counters = view.time_of(coproc), coproc.counters
         yield CoprocStats(
             coproc.coproc_id,
             view.now_ps,
-            counters.run_ps + times["run"],
-            counters.switch_ps + times["switch"],
-            counters.idle_ps + times["idle"],
-            counters.failed_ps + times["failed"],
+            times["run"],
+            times["switch"],
+            times["idle"],
+            times["failed"],
             counters.switches,
             counters.denials,
             counters.resets,
+            counters.coproc_resets,
             counters.spurious,
+            counters.findings,
             _fairness(view, coproc, weights),
         )
 

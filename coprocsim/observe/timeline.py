@@ -13,9 +13,9 @@ UNKNOWN = "unknown"
 class Stretch(NamedTuple):
     """A stretch of time in which one thing goes on.
 
-    On a coproc: run, deny (runs, though told to leave), switch, idle, reset, failed. Of a vcoproc: run, deny, switch
-    (it leaves or enters), wait, sleep, reset, gone. Either: unknown, where the trace was too long to be kept from its
-    beginning. `vcoproc` is who runs, denies, leaves, enters or is reset.
+    On a coproc: run, deny (runs, though told to leave), switch, idle, reset, failed, share (by itself). Of a vcoproc:
+    run, deny, switch (it leaves or enters), wait, sleep, reset, gone. Either: unknown, where the trace was too long to
+    be kept from its beginning. `vcoproc` is who runs, denies, leaves, enters or is reset.
     """
 
     from_ps: int
@@ -87,6 +87,8 @@ def _of_coproc(row: "TraceRow") -> tuple[str, str | None] | None:
             return "switch", who
         case ("reset", str(who), _):
             return "reset", who
+        case ("state", str(), "SLEEPING", "RUNNING"):
+            return "share", None
         case ("idle",):
             return "idle", None
         case ("failed", _):

@@ -46,9 +46,24 @@ class View(NamedTuple):
         domain = self.domains.get(int(who[1:].partition("v")[0]))
         return who if domain is None else domain.name
 
+    def time_of(self, coproc: CoprocRow) -> dict[str, int]:
+        """Return what a coproc's time has gone into until now, in ps: run, switch, idle, failed."""
+        counters = coproc.counters
+        times = {
+            "run": counters.run_ps,
+            "switch": counters.switch_ps,
+            "idle": counters.idle_ps,
+            "failed": counters.failed_ps,
+        }
+        times[coproc.use] += self.now_ps - coproc.use_since_ps
+        return times
+
     def run_ps(self, vcoproc: VcoprocRow) -> int:
         """Return how long a vcoproc has had its coproc until now."""
         coproc = self.coprocs[vcoproc.coproc_id]
+        if coproc.current is None and vcoproc.state == "RUNNING":
+            # The hardware shares itself, and its time is not divided among the vcoprocs.
+            return vcoproc.counters.run_ps + self.now_ps - vcoproc.state_since_ps
         runs = coproc.use == "run" and coproc.current == who(vcoproc)
         return vcoproc.counters.run_ps + (self.now_ps - coproc.use_since_ps if runs else 0)
 

@@ -3,12 +3,13 @@
 from coprocsim.platforms.base import Platform
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.reference import ReferencePlatform
+from coprocsim.platforms.vgpu import VirtualGpuPlatform
 from coprocsim.plugins import Registry
 
 PLATFORMS = Registry(
     "platform",
     "coprocsim.platforms",
     Platform,
-    (ReferencePlatform, GenericPlatform),
+    (ReferencePlatform, VirtualGpuPlatform, GenericPlatform),
     ("name", "summary", "hardware", "compatible"),
 )

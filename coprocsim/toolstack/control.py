@@ -215,6 +215,11 @@ def set_schedule(
                 values = check_settings(type(coproc.scheduler), Scope.VCOPROC, settings)
                 tuning.set_vcoproc_parameters(board, vcoproc, values)
                 return
+            if not coproc.platform.scheduled:
+                raise CoprocsimError(
+                    f"`{coproc.spec.coproc_id}` shares itself: nothing of it is scheduled",
+                    why=f"platform `{coproc.platform.name}` drives hardware-virtualised silicon",
+                )
             _set_coproc(board, coproc, algorithm, settings)
         except BadSetting as error:
             raise CoprocsimError(str(error), hint=error.hint) from error

@@ -2,8 +2,9 @@
 
 from coprocsim.guests.base import GuestSite
 from coprocsim.guests.drivers.base import Driver
+from coprocsim.guests.drivers.vgpu import VirtualGpuDriver
 
-DRIVERS: dict[str, type[Driver]] = {}
+DRIVERS: dict[str, type[Driver]] = {"vgpu": VirtualGpuDriver}
 
 
 def driver_for(site: GuestSite) -> Driver:

@@ -1,0 +1,96 @@
+"""`fault …` and `irq …`: let something go wrong, and see what becomes of it."""
+
+from pathlib import Path
+
+import click
+
+from coprocsim.cli.arguments import coprocs, domains, duration
+from coprocsim.cli.tables import json_option, left, print_json, right, table
+from coprocsim.model import FaultKind
+
+_KINDS = [kind.value for kind in FaultKind]
+
+
+@click.group("fault", epilog="Example: coprocsim fault inject gpu0 hang; coprocsim run 100ms; coprocsim list coprocs")
+def fault_command() -> None:
+    """Let something go wrong with a coproc.
+
+    \b
+    deny               its driver refuses to leave, for a time
+    hang               it refuses until it is reset
+    fail-leave         leaving fails
+    fail-enter         entering fails
+    fail-reset         the reset of a context fails, and the whole coproc is reset
+    fail-reset-coproc  that fails, too: the coproc has failed
+    iommu              the IOMMU cannot be set up for the entering context
+    stale-iommu        the leaving context's translations are not invalidated
+    dma                it accesses memory where no domain has any, at once
+    spurious-irq       its first line goes up while nobody has it
+    """
+
+
+@fault_command.command("inject", epilog="Example: coprocsim fault inject gpu0 deny --for 5ms --times 3 -d infotainment")
+@click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
+@click.argument("kind", metavar="KIND", type=click.Choice(_KINDS))
+@click.option("-d", "--domain", metavar="DOMAIN", shell_complete=domains, help="Only when it hits this domain.")
+@click.option("--times", type=click.IntRange(1, 2**31 - 1), default=1, show_default=True, help="How often.")
+@click.option("--always", is_flag=True, help="Every time, until `fault clear`.")
+@click.option("--for", "time_ps", metavar="DURATION", callback=duration, default="1ms", help="Of a denial; 1ms.")
+@click.pass_obj
+def inject_fault(
+    machine: Path, coproc: str, kind: str, domain: str | None, times: int, always: bool, time_ps: int
+) -> None:
+    """Let KIND go wrong with a coproc when it is next tried; `fault --help` says what there is."""
+    from coprocsim.toolstack import provoke
+
+    provoke.inject(machine, coproc, FaultKind(kind), domain, None if always else times, time_ps)
+    print(f"{coproc}: {kind}{'' if domain is None else f', {domain}'}")
+
+
+@fault_command.command("clear", epilog="Example: coprocsim fault clear gpu0")
+@click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
+@click.pass_obj
+def clear_faults(machine: Path, coproc: str) -> None:
+    """Let nothing more go wrong with a coproc on purpose."""
+    from coprocsim.toolstack import provoke
+
+    count = provoke.clear(machine, coproc)
+    print(f"{coproc}: {count} fault{'' if count == 1 else 's'} cleared")
+
+
+@fault_command.command("list", epilog="Example: coprocsim fault list")
+@json_option
+@click.pass_obj
+def list_faults(machine: Path, as_json: bool) -> None:
+    """List the faults that are still to come."""
+    from coprocsim.observe.faults import fault_lines
+    from coprocsim.observe.view import view
+    from coprocsim.store import read
+
+    with read(machine) as file:
+        lines = fault_lines(view(file), file)
+    if as_json:
+        print_json({"faults": lines})
+        return
+    rows = [(each.coproc, each.kind, each.domain or "-", "-" if each.times is None else each.times) for each in lines]
+    table([*left("Coproc", "Fault", "Domain"), *right("Times")], rows)
+
+
+@click.group("irq", epilog="Example: coprocsim irq raise xxc0 op")
+def irq_command() -> None:
+    """Raise a coproc's interrupt lines."""
+
+
+@irq_command.command("raise", epilog="Example: coprocsim irq raise xxc0 op")
+@click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
+@click.argument("line", metavar="LINE")
+@click.pass_obj
+def raise_irq(machine: Path, coproc: str, line: str) -> None:
+    """Pulse LINE of a coproc, as if its hardware had raised it: the driver decides what becomes of it.
+
+    `boot` and `domain show` name the lines; one without a name is called by its number, from 0.
+    """
+    from coprocsim.toolstack import provoke
+
+    owner = provoke.raise_irq(machine, coproc, line)
+    print(f"{coproc}: line {line} was raised while {'nobody' if owner is None else f'`{owner}`'} had it")

@@ -1,0 +1,41 @@
+"""`verify`: the rules of isolation over the recorded trace."""
+
+from pathlib import Path
+
+import click
+
+from coprocsim.cli.tables import json_option, left, print_json, right, table
+
+EXIT_BROKEN = 1
+
+
+@click.command("verify", epilog="Example: coprocsim run 1s; coprocsim verify")
+@click.option("--most", type=click.IntRange(0), default=20, show_default=True, help="How many findings are shown.")
+@json_option
+@click.pass_obj
+def verify_command(machine: Path, most: int, as_json: bool) -> int:
+    """Check the rules of isolation over the recorded trace: one guest cannot hurt another.
+
+    Exits with 1 if one of them is broken.
+    """
+    from coprocsim.observe.verify import verified
+    from coprocsim.observe.view import view
+    from coprocsim.store import read
+    from coprocsim.units import show_instant
+
+    with read(machine) as file:
+        verdict = verified(view(file), file)
+    if as_json:
+        print_json(verdict)
+        return EXIT_BROKEN if verdict.findings else 0
+    table(
+        [*left("Rule", "Checked"), *right("Findings"), *left("What it demands")],
+        [(each.rule, each.checked, each.findings, each.demands) for each in verdict.rules],
+    )
+    many = "1 row" if verdict.rows == 1 else f"{verdict.rows} rows"
+    print(f"\n{many} from {show_instant(verdict.from_ps)} s to {show_instant(verdict.to_ps)} s")
+    for each in verdict.findings[:most]:
+        print(f"{show_instant(each.at_ps)}  {each.coproc}  {each.vcoproc}  {each.rule}: {each.what}")
+    if len(verdict.findings) > most:
+        print(f"and {len(verdict.findings) - most} more: `--most {len(verdict.findings)}` or `--json` shows them all")
+    return EXIT_BROKEN if verdict.findings else 0

@@ -1,0 +1,164 @@
+"""The rules of isolation over a recorded trace.
+
+What the rows themselves show is worked out again from them, without any of the code that ran: who ran, whose memory the
+IOMMU translated for, to whom interrupts went, where the time went. What no row shows (accesses, the contexts in the
+hardware, the scheduler's queue) was checked while it ran: those findings are rows of the trace.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from coprocsim.model import Rule
+from coprocsim.observe.timeline import coproc_lanes
+
+if TYPE_CHECKING:
+    from coprocsim.model import TraceRow
+    from coprocsim.observe.view import View
+    from coprocsim.snapshot import CoprocRow
+    from coprocsim.store import MachineFile
+
+DEMANDS = {
+    Rule.ONE_RUNS: "one vcoproc per coproc runs",
+    Rule.IOMMU: "the IOMMU translates for who runs, or for nobody",
+    Rule.IRQ: "an interrupt goes to who ran when it was raised",
+    Rule.ACCESS: "who does not run does not reach the hardware",
+    Rule.TIME: "run + switch + idle + failed = elapsed",
+    Rule.LEAK: "a switch leaves nothing of another context behind",
+    Rule.KNOWN: "who waits is known to the scheduler",
+}
+_FROM_ROWS = {Rule.ONE_RUNS, Rule.IOMMU, Rule.IRQ, Rule.TIME}
+_ON_HARDWARE = {"RUNNING", "ASKED_TO_SLEEP"}
+
+
+class Finding(NamedTuple):
+    """A rule that was broken: when, on which coproc, by or to which vcoproc (as `d1v0`, or `-`), and how."""
+
+    at_ps: int
+    coproc: str
+    vcoproc: str
+    rule: str
+    what: str
+
+
+class RuleLine(NamedTuple):
+    """A rule, whether it was `checked` (from the rows, while it ran, both, or not), and how often it was broken."""
+
+    rule: str
+    checked: str
+    findings: int
+    demands: str
+
+
+class Verdict(NamedTuple):
+    """What `verify` says: of how many rows, from and to which instant, and all findings in order of time."""
+
+    from_ps: int
+    to_ps: int
+    rows: int
+    rules: tuple[RuleLine, ...]
+    findings: tuple[Finding, ...]
+
+
+class _Coproc:
+    """What the rows have said of one coproc so far."""
+
+    def __init__(self, row: "CoprocRow") -> None:
+        self.scheduled = row.algorithm != "none"
+        self.on_hardware: set[str] = set()
+        self.holder: str | None = None
+        self.at_ps = -1
+        self.raised: dict[str, set[str]] = {}
+        self.excused: set[str] = set()
+
+
+def verified(seen: "View", file: "MachineFile") -> Verdict:
+    """Return what the trace shows of each rule."""
+    coprocs = {coproc_id: _Coproc(row) for coproc_id, row in seen.coprocs.items()}
+    findings: list[Finding] = []
+    count = 0
+    for row in file.trace(0, seen.now_ps):
+        count += 1
+        known = coprocs.get(row[1])
+        if known is not None:
+            findings += (Finding(row[0], row[1], *each) for each in _of_row(known, row))
+    findings += _of_time(seen, file)
+    findings = list(dict.fromkeys(findings))
+    findings.sort(key=lambda each: each.at_ps)
+    rules = tuple(
+        RuleLine(rule.value, _how(rule, seen), sum(each.rule == rule for each in findings), DEMANDS[rule])
+        for rule in Rule
+    )
+    return Verdict(file.trace_begins_ps, seen.now_ps, count, rules, tuple(findings))
+
+
+def _how(rule: Rule, seen: "View") -> str:
+    ways = [*(["rows"] if rule in _FROM_ROWS else []), *(["running"] if seen.machine.checks else [])]
+    return " + ".join(ways) or "not checked"
+
+
+def _of_row(coproc: _Coproc, row: "TraceRow") -> Iterator[tuple[str, str, str]]:
+    """Yield (vcoproc, rule, what) for each rule that this row breaks."""
+    if row[0] != coproc.at_ps:
+        coproc.at_ps, coproc.raised, coproc.excused = row[0], {}, set()
+    match row[2:]:
+        case ("finding", str(who), str(rule), str(what)):
+            yield who, rule, what
+        case ("state", str(who), _, str(new)):
+            yield from _of_state(coproc, who, new)
+        case ("iommu_enable", str(who)):
+            if coproc.holder is not None and coproc.scheduled:
+                yield who, Rule.IOMMU, f"its translations are enabled while those of {coproc.holder} are"
+            coproc.holder = who
+        case ("iommu_disable", str(who)):
+            coproc.holder = None if coproc.holder == who else coproc.holder
+        case ("raised", str(who), str(line)):
+            coproc.raised.setdefault(line, set()).add(who)
+        case ("trap", str(who), *_) | ("reset", str(who), _):
+            # What its own access or its reset has raised is its own.
+            coproc.excused.add(who)
+        case ("irq", str(who), str(line)):
+            owners = coproc.raised.get(line, set())
+            if owners and who not in owners | coproc.excused:
+                what = f"line {line} was raised for {', '.join(sorted(owners))} and is delivered to {who}"
+                yield who, Rule.IRQ, what
+
+
+def _of_state(coproc: _Coproc, who: str, new: str) -> Iterator[tuple[str, str, str]]:
+    if new not in _ON_HARDWARE:
+        coproc.on_hardware.discard(who)
+        return
+    others = sorted(coproc.on_hardware - {who})
+    if others and coproc.scheduled:
+        yield who, Rule.ONE_RUNS, f"it runs while {others[0]} does"
+    coproc.on_hardware.add(who)
+    if coproc.scheduled and coproc.holder not in {None, who}:
+        yield who, Rule.IOMMU, f"it runs while the IOMMU translates for {coproc.holder}"
+
+
+def _of_time(seen: "View", file: "MachineFile") -> Iterator[Finding]:
+    """Yield where the counters of a coproc do not add up, or are not what the rows say; of a whole trace only."""
+    whole = file.trace_begins_ps == 0
+    lanes = {lane.coproc: lane for lane in coproc_lanes(file, seen.coprocs, 0, seen.now_ps)} if whole else {}
+    for coproc_id, row in seen.coprocs.items():
+        booked = dict(seen.time_of(row))
+        if sum(booked.values()) != seen.now_ps:
+            what = f"{' + '.join(map(str, booked.values()))} ps are not the {seen.now_ps} ps that have passed"
+            yield Finding(seen.now_ps, coproc_id, "-", Rule.TIME, what)
+        shown = dict.fromkeys(booked, 0)
+        for stretch in lanes[coproc_id].stretches if whole else ():
+            shown[_USES[stretch.what]] += stretch.to_ps - stretch.from_ps
+        for use, time_ps in booked.items():
+            if whole and shown[use] != time_ps:
+                what = f"{use}: {time_ps} ps are booked, and {shown[use]} ps stand in the trace"
+                yield Finding(seen.now_ps, coproc_id, "-", Rule.TIME, what)
+
+
+_USES = {
+    "run": "run",
+    "deny": "run",
+    "share": "run",
+    "switch": "switch",
+    "idle": "idle",
+    "reset": "failed",
+    "failed": "failed",
+}

@@ -1,0 +1,72 @@
+"""`fault …` and `irq …`: let something go wrong on purpose, to see what becomes of it."""
+
+from pathlib import Path
+
+from coprocsim.errors import CoprocsimError, LookupFailed, StateError, did_you_mean
+from coprocsim.hypervisor import faults
+from coprocsim.hypervisor.state import Coproc, Fault, Phase
+from coprocsim.model import FaultKind
+from coprocsim.toolstack.session import coproc_named, session, vcoproc_named
+
+# These happen at once, or when nobody has the coproc: they are no single vcoproc's.
+_NOBODYS = {FaultKind.DMA, FaultKind.SPURIOUS_IRQ}
+_OF_SWITCHES = set(FaultKind) - _NOBODYS
+
+
+def inject(
+    machine_path: Path, coproc_name: str, kind: FaultKind, domain: str | None, times: int | None, time_ps: int
+) -> None:
+    """Let `kind` go wrong with a coproc: the next `times` times, always if that is None; `time_ps` is of a denial.
+
+    StateError or CoprocsimError where it cannot come to that.
+    """
+    with session(machine_path) as machine:
+        board = machine.board
+        coproc = coproc_named(board, coproc_name)
+        who = None if domain is None else vcoproc_named(board, domain, coproc_name).who
+        _check(coproc, kind, domain)
+        faults.inject(board, coproc, Fault(kind, who, None if kind is FaultKind.HANG else times, time_ps))
+
+
+def _check(coproc: Coproc, kind: FaultKind, domain: str | None) -> None:
+    coproc_id = coproc.spec.coproc_id
+    _check_works(coproc)
+    if domain is not None and kind in _NOBODYS:
+        raise CoprocsimError(f"`{kind.value}` is not about a single domain", hint="leave `-d` out")
+    if kind in _OF_SWITCHES and not coproc.platform.scheduled:
+        raise CoprocsimError(f"`{coproc_id}` shares itself: there is no switch that could fail")
+    if kind in {FaultKind.IOMMU, FaultKind.STALE_IOMMU, FaultKind.DMA} and not coproc.spec.streams:
+        raise CoprocsimError(f"`{coproc_id}` has no IOMMU in front of it", hint="its node has no `iommus`")
+    if kind is FaultKind.SPURIOUS_IRQ and not coproc.spec.lines:
+        raise CoprocsimError(f"`{coproc_id}` has no interrupt line")
+
+
+def _check_works(coproc: Coproc) -> None:
+    if coproc.phase is Phase.FAILED:
+        raise StateError(
+            f"`{coproc.spec.coproc_id}` has failed: {coproc.failure}",
+            hint="boot the machine anew to bring it back",
+        )
+
+
+def clear(machine_path: Path, coproc_name: str) -> int:
+    """Let nothing more go wrong with a coproc on purpose; return how many faults were still to come."""
+    with session(machine_path) as machine:
+        return faults.clear(machine.board, coproc_named(machine.board, coproc_name))
+
+
+def raise_irq(machine_path: Path, coproc_name: str, line: str) -> str | None:
+    """Pulse an interrupt line of a coproc; return the name of the domain that has the coproc, None if nobody does.
+
+    LookupFailed for a line that it does not have.
+    """
+    with session(machine_path) as machine:
+        coproc = coproc_named(machine.board, coproc_name)
+        _check_works(coproc)
+        names = [each.name for each in coproc.spec.lines]
+        if line not in names:
+            hint = did_you_mean(line, names, "it has")
+            raise LookupFailed(f"`{coproc.spec.coproc_id}` has no interrupt line `{line}`", hint=hint)
+        owner = None if coproc.current is None else coproc.current.domain.name
+        faults.raise_line(machine.board, coproc, line)
+        return owner
