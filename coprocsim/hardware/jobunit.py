@@ -254,13 +254,16 @@ class JobUnit:
 
     def context(self) -> dict[str, bytes]:
         """Return what a context switch must exchange, by register."""
-        words = {
-            f"{offset:#04x}": self._read_word(offset) for offset in (*_CONTEXT, *range(reg.PLACE_0, reg.BLOCK_BYTES, 4))
-        }
-        # The first job begins as soon as the unit is enabled: whether it has is not of the context but of the unit.
-        if self._state.jobs:
-            words[_FIRST_STATE] = reg.PLACE_BEGUN
-        return {name: word.to_bytes(4, "little") for name, word in words.items()}
+        state = self._state
+        words = [state.staged.get(offset, 0) for offset in reg.STAGED]
+        words += (state.irq_status, state.irq_enable, state.done_count, state.error)
+        for place, job in enumerate(state.jobs):
+            for value in (job.work_left, job.uncuttable_left, job.dma_address):
+                words += (value & _WORD, value >> 32 & _WORD)
+            # The first job begins as soon as the unit is enabled: whether it has is of the unit, not of the context.
+            words += (job.dma_bytes, reg.PLACE_BEGUN if job.begun or place == 0 else reg.PLACE_NEW)
+        words += [0] * (len(_CONTEXT) - len(words))
+        return {name: word.to_bytes(4, "little") for name, word in zip(_CONTEXT, words, strict=True)}
 
     def save(self) -> Json:
         """Return the whole state."""
@@ -272,5 +275,5 @@ class JobUnit:
         self._state = msgspec.convert(saved, _State, str_keys=True)
 
 
-_CONTEXT = (*reg.STAGED, reg.IRQ_STATUS, reg.IRQ_ENABLE, reg.DONE_COUNT, reg.ERROR)
-_FIRST_STATE = f"{reg.PLACE_0 + reg.PLACE_STATE:#04x}"
+_OFFSETS = (*reg.STAGED, reg.IRQ_STATUS, reg.IRQ_ENABLE, reg.DONE_COUNT, reg.ERROR)
+_CONTEXT = tuple(f"{offset:#04x}" for offset in (*_OFFSETS, *range(reg.PLACE_0, reg.BLOCK_BYTES, 4)))

@@ -99,6 +99,13 @@ def main() -> None:
     """Measure all, print the table."""
     print("| ours | beside | ours | theirs | ratio |\n|---|---|---:|---:|---:|")
     for name, beside, ours, theirs in (
+        (
+            "context switches, isolation checked",
+            "the same unchecked",
+            lambda: switching_machine(checks=True),
+            switching_machine,
+        ),
+        ("jobs, isolation checked", "the same unchecked", lambda: jobs_machine(checks=True), jobs_machine),
         ("context switches", "SimPy 4 timeouts", switching_machine, simpy_timeouts_per_s),
         (
             "jobs, each of them with its registers, interrupt and switch",

@@ -28,8 +28,8 @@ _SPEC = CoprocSpec(
 )
 
 
-def _machine(parts: Parts, slice_ps: int) -> Hypervisor:
-    board = Board(seed=1, timeline=Timeline())
+def _machine(parts: Parts, slice_ps: int, checks: bool) -> Hypervisor:
+    board = Board(seed=1, timeline=Timeline(), checks=checks)
     settings: dict[str, Value] = {"slice": slice_ps, "wake": "tail", "min-run": 0}
     coproc = build_coproc(board, _SPEC, parts, settings, Sharing())
     coproc.platform.probe(0)
@@ -42,9 +42,9 @@ def _domain(machine: Hypervisor, name: str, *workload: tuple[str, str]) -> Domai
     return domains.create(machine.board, domains.DomainPlan(name, 64, 64, 1, (plan,)))
 
 
-def switching_machine(sleepers: int = 0) -> float:
+def switching_machine(sleepers: int = 0, checks: bool = False) -> float:
     """Return context switches per second between two vcoprocs that always have work, beside `sleepers` that do not."""
-    machine = _machine(Parts(ScriptedHardware, ScriptedPlatform, RoundRobin), PS_PER_MS)
+    machine = _machine(Parts(ScriptedHardware, ScriptedPlatform, RoundRobin), PS_PER_MS, checks)
     for number in range(2 + sleepers):
         domain = _domain(machine, f"guest{number}")
         if number < 2:
@@ -56,9 +56,9 @@ def switching_machine(sleepers: int = 0) -> float:
     return machine.board.coprocs["c0"].counters.switches / elapsed_s
 
 
-def jobs_machine() -> float:
+def jobs_machine(checks: bool = False) -> float:
     """Return jobs per second of three guests with a job of 0.3 ms every ms, each with its switch and interrupt."""
-    machine = _machine(Parts(ReferenceHardware, ReferencePlatform, RoundRobin), 10 * PS_PER_MS)
+    machine = _machine(Parts(ReferenceHardware, ReferencePlatform, RoundRobin), 10 * PS_PER_MS, checks)
     for number in range(3):
         _domain(
             machine, f"guest{number}", ("kind", "periodic"), ("period", "1ms"), ("work", "0.3ms"), ("reaction", "0us")
