@@ -160,7 +160,10 @@ class Platform(ABC):
 
     @abstractmethod
     def resume(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        """Let the context go on that was told to stop and answered `Busy`; it stays."""
+        """Let the context go on that was told to stop and answered `Busy`; it stays.
+
+        Of one that was not told (a fault answered in the driver's place), nothing changes.
+        """
 
     @abstractmethod
     def reset(self, vcoproc: VcoprocId, now_ps: int) -> Reset:
