@@ -293,6 +293,19 @@ def test_a_domain_destroyed_while_its_driver_denies_is_dying_and_then_gone():
     assert a.vcoproc_id not in a.coproc.vcoprocs
 
 
+def test_a_vcoproc_never_moves_to_another_coproc():
+    machine, (a, b) = scripted("a", "b", slice=10 * MS)
+    machine.coproc("gpu1", ScriptedPlatform)
+    machine.vcoproc("c", "gpu1")
+    machine.wake(a, b)
+    # b waits for gpu0 though gpu1 is idle all the time.
+    machine.run(9 * MS)
+    assert (state(a), state(b), machine.running("gpu1")) == ("RUNNING", "WAITING", None)
+    machine.run(15 * MS)
+    assert machine.running("gpu0") == b.vcoproc_id
+    assert machine.board.coprocs["gpu1"].counters.switches == 0
+
+
 def test_each_coproc_has_its_own_algorithm_and_slice():
     """The original has one for the whole system, fixed when it is compiled."""
     machine = Machine()
