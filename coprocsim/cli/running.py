@@ -52,6 +52,7 @@ def run_command(
                 "switches": ran.switches,
                 "denials": ran.denials,
                 "jobs_done": ran.jobs,
+                "findings": ran.findings,
                 "interrupted": ran.interrupted,
             }
         )
@@ -61,6 +62,9 @@ def run_command(
         counts = (_many(ran.switches, "switch", "es"), _many(ran.denials, "denial"), _many(ran.jobs, "job"))
         passed = show_duration(ran.to_ps - ran.from_ps)
         print(f"{passed} passed, it is {show_instant(ran.to_ps)} s: {', '.join(counts)} done")
+    if ran.findings:
+        broken = _many(ran.findings, "finding")
+        messages.warning(f"{broken}: a rule of isolation is broken; `coprocsim verify` says which, and how")
     if ran.interrupted:
         messages.note("stopped before its end; everything up to this instant is kept")
 

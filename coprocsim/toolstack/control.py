@@ -28,13 +28,17 @@ Progress: TypeAlias = Callable[[int, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What `run` tells: from when to when, what happened, and whether it was stopped before its end."""
+    """What `run` tells: from when to when, what happened, and whether it was stopped before its end.
+
+    `findings` is how often a rule of isolation was found broken.
+    """
 
     from_ps: int
     to_ps: int
     switches: int
     denials: int
     jobs: int
+    findings: int
     interrupted: bool
 
 
@@ -113,13 +117,14 @@ class _Counts:
     switches: int
     denials: int
     jobs: int
+    findings: int
 
     @classmethod
     def of(cls, board: Board) -> "_Counts":
         coprocs = board.coprocs.values()
         ended = sum(vcoproc.counters.ended for vcoproc in board.vcoprocs.values())
         switches, denials = sum(c.counters.switches for c in coprocs), sum(c.counters.denials for c in coprocs)
-        return cls(board.now_ps, switches, denials, ended)
+        return cls(board.now_ps, switches, denials, ended, sum(c.counters.findings for c in coprocs))
 
     def until(self, board: Board, *, interrupted: bool) -> Ran:
         """Return what has happened since."""
@@ -130,6 +135,7 @@ class _Counts:
             now.switches - self.switches,
             now.denials - self.denials,
             max(0, now.jobs - self.jobs),
+            now.findings - self.findings,
             interrupted,
         )
 
