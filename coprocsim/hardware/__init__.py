@@ -1,10 +1,16 @@
 """The hardware models, by name; `README.md` says how to write another one."""
 
 from coprocsim.hardware.base import Hardware
+from coprocsim.hardware.crypto import CryptoHardware
 from coprocsim.hardware.generic import GenericHardware
 from coprocsim.hardware.reference import ReferenceHardware
+from coprocsim.hardware.xxc import XxcHardware
 from coprocsim.plugins import Registry
 
 MODELS = Registry(
-    "hardware model", "coprocsim.hardware", Hardware, (ReferenceHardware, GenericHardware), ("name", "summary")
+    "hardware model",
+    "coprocsim.hardware",
+    Hardware,
+    (ReferenceHardware, GenericHardware, XxcHardware, CryptoHardware),
+    ("name", "summary"),
 )

@@ -1,14 +1,16 @@
 """The platforms, by name; `README.md` says how to write another one."""
 
 from coprocsim.platforms.base import Platform
+from coprocsim.platforms.crypto import CryptoPlatform
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.reference import ReferencePlatform
+from coprocsim.platforms.xxc import XxcPlatform
 from coprocsim.plugins import Registry
 
 PLATFORMS = Registry(
     "platform",
     "coprocsim.platforms",
     Platform,
-    (ReferencePlatform, GenericPlatform),
+    (ReferencePlatform, GenericPlatform, XxcPlatform, CryptoPlatform),
     ("name", "summary", "hardware", "compatible"),
 )

@@ -2,8 +2,10 @@
 
 from coprocsim.guests.base import GuestSite
 from coprocsim.guests.drivers.base import Driver
+from coprocsim.guests.drivers.crypto import CryptoDriver
+from coprocsim.guests.drivers.xxc import XxcDriver
 
-DRIVERS: dict[str, type[Driver]] = {}
+DRIVERS: dict[str, type[Driver]] = {"xxc": XxcDriver, "crypto": CryptoDriver}
 
 
 def driver_for(site: GuestSite) -> Driver:
