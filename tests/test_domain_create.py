@@ -15,6 +15,7 @@ from coprocsim.hypervisor import domains, interrupts, iommu, lifecycle, rest
 from coprocsim.hypervisor.state import Board
 from coprocsim.platforms.base import Refused
 from coprocsim.platforms.generic import GenericPlatform
+from coprocsim.platforms.jobunit import JobUnitPlatform
 from coprocsim.platforms.reference import ReferencePlatform
 from coprocsim.schedulers.rrobin import RoundRobin
 from coprocsim.snapshot import VcoprocRow, WindowRow
@@ -127,7 +128,7 @@ def tripping(count: int, function: Callable[..., object], error: Exception) -> C
 
 
 STEPS = {
-    "platform init": (GenericPlatform, "domain_create"),
+    "platform init": (JobUnitPlatform, "domain_create"),
     "IOMMU assignment": (iommu, "no_room"),
     "scheduler registration": (RoundRobin, "add"),
     "state": (lifecycle, "set_state"),
