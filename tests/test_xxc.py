@@ -292,6 +292,23 @@ class DrivesWatched(XxcPlatform):
     hardware = "watched"
 
 
+def test_the_order_of_the_ranges_and_lines_does_not_matter():
+    machine = Machine()
+    described = described_for(XxcPlatform, "xxc0")
+    described = replace(described, regions=described.regions[::-1], lines=described.lines[::-1])
+    machine.coproc("xxc0", XxcPlatform, described=described)
+    a = machine.domain("a", "xxc0 kind=trace,at=1ms:1ms,dma=100000").vcoprocs[0]
+    machine.run(3 * MS)
+    assert [row[4] for row in machine.rows("job_end")] == ["done"]
+    # Raised by a write to the saved context: the unit's line, then the MMU's.
+    touch(machine, a, reg.OP, jobunit.IRQ_STATUS, jobunit.IRQ_DONE)
+    touch(machine, a, reg.MMU, reg.FAULT_STATUS, reg.FAULT)
+    assert [row[4] for row in machine.rows("irq")] == ["op", "op", "mmu"]
+    touch(machine, a, reg.MMU, reg.FAULT_STATUS, reg.FAULT)
+    assert len(machine.rows("irq")) == 3
+    assert machine.rows("finding") == []
+
+
 ACTIONS = st.lists(
     st.one_of(
         st.tuples(
