@@ -393,6 +393,23 @@ def two_in_turn(platform: type[XxcPlatform]) -> Machine:
     return machine
 
 
+class NeverSavesSram(XxcPlatform):
+    name = "never-saves-sram"
+
+    def save_more(self, context: Context) -> None:
+        super().save_more(context)
+        context.memory.clear()
+
+
+def test_what_is_scrubbed_and_not_brought_back_is_found_when_its_owner_enters_again():
+    machine = two_in_turn(NeverSavesSram)
+    machine.run(14 * MS)
+    assert machine.running("xxc0") == machine.board.domains[1].vcoprocs[0].vcoproc_id
+    what = "sram is not what it was when it left: it holds 4 bytes from offset 0x1234 on (0000000000000000…)"
+    second_turn_ps = 3 * ENTER_PS + 10 * MS + 2 * LEAVE_PS
+    assert machine.rows("finding") == [(second_turn_ps, "xxc0", "finding", "d1v0", "leak", what)]
+
+
 # `a` enters, has its turn of 5 ms, leaves; `b` enters.
 FOUND_PS = ENTER_PS + 5 * MS + LEAVE_PS + ENTER_PS
 

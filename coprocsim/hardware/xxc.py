@@ -28,10 +28,12 @@ class Mmu:
         """Take 32 bits of the range."""
         reg.write_word(self._words, offset, value)
 
-    def table(self) -> bytes:
-        """Return all entries."""
-        entries = (self._words.get(offset, 0) for offset in range(reg.TABLE, reg.TABLE + reg.TABLE_BYTES, 4))
-        return struct.pack(f"<{reg.ENTRIES}I", *entries)
+    def copy_from(self, offset: int, size_bytes: int) -> bytes:
+        """Return a stretch of the range."""
+        data = bytearray(reg.RANGE_BYTES[reg.MMU])
+        for at, word in self._words.items():
+            struct.pack_into("<I", data, at, word)
+        return bytes(data[offset : offset + size_bytes])
 
     @property
     def asserted(self) -> bool:
@@ -121,8 +123,11 @@ class XxcHardware(Hardware):
                 self.sram.write(offset, size, value)
 
     def copy_from(self, region: str, offset: int, size_bytes: int, now_ps: int) -> bytes:
-        if region == reg.SRAM:
-            return self.sram.copy_from(offset, size_bytes)
+        match region:
+            case reg.MMU:
+                return self.mmu.copy_from(offset, size_bytes)
+            case reg.SRAM:
+                return self.sram.copy_from(offset, size_bytes)
         return super().copy_from(region, offset, size_bytes, now_ps)
 
     def copy_to(self, region: str, offset: int, data: bytes, now_ps: int) -> None:
@@ -167,7 +172,12 @@ class XxcHardware(Hardware):
     def context(self) -> Mapping[str, bytes]:
         unit = {f"{reg.OP}+{name}": value for name, value in self.unit.context().items()}
         mmu = {f"{reg.MMU}+{at:#04x}": self.mmu.read_word(at).to_bytes(4, "little") for at in reg.REGISTERS}
-        return {**unit, **mmu, "mmu table": self.mmu.table(), reg.SRAM: self.sram.content()}
+        return {
+            **unit,
+            **mmu,
+            "mmu table": self.mmu.copy_from(reg.TABLE, reg.TABLE_BYTES),
+            reg.SRAM: self.sram.content(),
+        }
 
     def save(self) -> Json:
         return {"version": 1, "unit": self.unit.save(), "mmu": self.mmu.save(), "sram": self.sram.save()}

@@ -19,6 +19,7 @@ from coprocsim.units import PS_PER_NS, show_size
 _ACCESS_PS = 100 * PS_PER_NS
 _COPY_PS = 10 * PS_PER_NS
 _SRAM_BYTES = reg.RANGE_BYTES[reg.SRAM]
+_EMPTY = bytes(_SRAM_BYTES)
 
 _UNIT_REGISTERS = len(jobunit.STAGED) + 4 + jobunit.PLACES * jobunit.PLACE_BYTES // 4
 _CONTEXT_PS = (_UNIT_REGISTERS + len(reg.REGISTERS) + reg.ENTRIES // 2) * _ACCESS_PS
@@ -88,12 +89,12 @@ class XxcPlatform(JobUnitPlatform):
     # ------------------------------------------------------------ the switch
 
     def save_more(self, context: Context) -> None:
-        words = {offset: self.port.read(reg.MMU, offset, 4) for offset in reg.REGISTERS}
-        table = self.port.copy_from(reg.MMU, reg.TABLE, reg.TABLE_BYTES)
-        words |= {reg.TABLE + 4 * n: entry for n, (entry,) in enumerate(struct.iter_unpack("<I", table))}
-        context.others[reg.MMU] = {offset: value for offset, value in words.items() if value}
+        registers = {offset: self.port.read(reg.MMU, offset, 4) for offset in reg.REGISTERS}
+        table = struct.unpack(f"<{reg.ENTRIES}I", self.port.copy_from(reg.MMU, reg.TABLE, reg.TABLE_BYTES))
+        entries = {reg.TABLE + 4 * number: entry for number, entry in enumerate(table) if entry}
+        context.others[reg.MMU] = registers | entries
         sram = self.port.copy_from(reg.SRAM, 0, _SRAM_BYTES)
-        if sram.strip(b"\0"):
+        if sram != _EMPTY:
             context.memory[reg.SRAM] = sram
 
     def load_more(self, vcoproc: VcoprocId, context: Context) -> None:
@@ -104,7 +105,7 @@ class XxcPlatform(JobUnitPlatform):
 
     def clear_more(self) -> None:
         self.port.write(reg.MMU, reg.CONTROL, 4, reg.CONTROL_RESET)
-        self.port.copy_to(reg.SRAM, 0, bytes(_SRAM_BYTES))
+        self.port.copy_to(reg.SRAM, 0, _EMPTY)
 
     # ------------------------------------------------------------ traps
 
@@ -129,7 +130,7 @@ class XxcPlatform(JobUnitPlatform):
                 self.port.write(region, offset, size, value)
             case reg.SRAM:
                 memory = self.context(vcoproc).memory
-                sram = memory.get(reg.SRAM, bytes(_SRAM_BYTES))
+                sram = memory.get(reg.SRAM, _EMPTY)
                 written = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
                 memory[reg.SRAM] = sram[:offset] + written + sram[offset + size :]
         return Answer()
