@@ -176,7 +176,7 @@ class JobUnitPlatform(Platform):
         busy = self.stop(vcoproc, now_ps)
         if busy is not None:
             return busy
-        self._contexts[vcoproc] = self._saved_context(vcoproc)
+        self._contexts[vcoproc] = self._saved_context()
         self._clear()
         return Left(self.leave_cost_ps)
 
@@ -191,9 +191,10 @@ class JobUnitPlatform(Platform):
         high = self._read(reg.PLACE_0 + reg.PLACE_UNCUTTABLE_HI)
         return -(-(high << 32 | low) * PS_PER_S // self.coproc.clock_hz)
 
-    def _saved_context(self, vcoproc: VcoprocId) -> Context:
+    def _saved_context(self) -> Context:
+        assert self._loaded is not None, "it is live"
         # What the coproc does not tell, the driver has kept as it was written.
-        context = Context(others=self._contexts[vcoproc].others)
+        context = Context(others=self._contexts[self._loaded].others)
         for offset in _SAVED:
             value = self._read(offset)
             if value:
@@ -252,7 +253,7 @@ class JobUnitPlatform(Platform):
 
     def reset(self, vcoproc: VcoprocId, now_ps: int) -> Reset:
         if self._live:
-            self._contexts[vcoproc] = self._saved_context(vcoproc)
+            self._contexts[vcoproc] = self._saved_context()
         self._loaded, self._live = vcoproc, False
         self._write(reg.CONTROL, reg.CONTROL_RESET)
         if self._read(reg.STATUS) & reg.STATUS_BUSY:
