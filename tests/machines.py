@@ -1,6 +1,8 @@
 """Machines for tests: a board with coprocs and domains on it, in a line or two, without device trees and configs."""
 
+import itertools
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from coprocsim.engine import Timeline
@@ -62,6 +64,30 @@ def spec(
         hz,
         "clock-frequency",
         NodePlace(f"/{coproc_id}"),
+    )
+
+
+_NODES: Mapping[str, tuple[dict[str, int], tuple[str, ...]]] = {
+    "xxc": ({"op": 0x1000, "mmu": 0x1000, "sram": 0x8000}, ("op", "mmu")),
+    "crypto": ({"0": 0x4000}, ("0",)),
+}
+
+
+def described_for(platform: type[Platform], coproc_id: str = "coproc", **stated: int) -> CoprocSpec:
+    """Return a node as the platform expects it; `stated` as for `spec`. One with an MMU of its own has no streams."""
+    if platform.hardware not in _NODES:
+        return spec(coproc_id, compatible=platform.compatible[:1], **stated)
+    stated.setdefault("streams", 0 if platform.own_mmu else 1)
+    usual = spec(coproc_id, compatible=platform.compatible[:1], **stated)
+    sizes, lines = _NODES[platform.hardware]
+    # One page is left free between two ranges.
+    bases = itertools.accumulate(
+        sizes.values(), lambda base, size: base + size + PAGE_BYTES, initial=usual.regions[0].base
+    )
+    return replace(
+        usual,
+        regions=tuple(Region(name, base, size) for base, (name, size) in zip(bases, sizes.items(), strict=False)),
+        lines=tuple(Line(name, f"GIC {32 + n}", 32 + n) for n, name in enumerate(lines)),
     )
 
 

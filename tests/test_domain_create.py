@@ -12,12 +12,14 @@ import pytest
 from coprocsim import devicetree
 from coprocsim.errors import CfgError, CoprocsimError, DeviceTreeError
 from coprocsim.hypervisor import domains, interrupts, iommu, lifecycle, rest
+from coprocsim.hypervisor.mmio import Route
 from coprocsim.hypervisor.state import Board
-from coprocsim.platforms.base import Refused
+from coprocsim.platforms.base import Answer, Refused
 from coprocsim.platforms.generic import GenericPlatform
+from coprocsim.platforms.jobunit import JobUnitPlatform
 from coprocsim.platforms.reference import ReferencePlatform
 from coprocsim.schedulers.rrobin import RoundRobin
-from coprocsim.snapshot import VcoprocRow, WindowRow
+from coprocsim.snapshot import CoprocRow, DomainRow, VcoprocRow, WindowRow
 from coprocsim.store import read
 from coprocsim.toolstack import boot, control, domain
 from coprocsim.toolstack.session import session
@@ -127,7 +129,7 @@ def tripping(count: int, function: Callable[..., object], error: Exception) -> C
 
 
 STEPS = {
-    "platform init": (GenericPlatform, "domain_create"),
+    "platform init": (JobUnitPlatform, "domain_create"),
     "IOMMU assignment": (iommu, "no_room"),
     "scheduler registration": (RoundRobin, "add"),
     "state": (lifecycle, "set_state"),
@@ -231,6 +233,64 @@ class TestPartialTree:
         error = refused(machine, WITH_TREE)
         assert error.what == "node `/v` of the domain's device tree says nothing of range `op`"
         assert place(error) == (4, 13, 4)
+
+
+class TestCockpit:
+    """The example whose domain sees the three ranges of one coproc in another order, and a second coproc elsewhere."""
+
+    @pytest.fixture
+    def cockpit(self, machine: Path) -> Path:
+        domain.create(machine, str(ROOT / "domains" / "cockpit.cfg"), (), paused=False, dry_run=False)
+        control.run(machine, 10**11, lambda done, total: True)
+        return machine
+
+    def test_its_guest_works_through_its_own_addresses(self, cockpit: Path) -> None:
+        """In 100 ms a job is released each 8 ms on the one and each 20 ms on the other, from 5 ms on."""
+        with read(cockpit) as file:
+            ended = {row.coproc_id: row.counters.ended for row in file.rows(VcoprocRow) if row.domain_id == 2}
+            assert ended == {"xxc0": 13, "xxx0": 5}
+            assert {row.aborts for row in file.rows(DomainRow)} == {0}
+            assert {row.counters.findings for row in file.rows(CoprocRow)} == {0}
+
+    @pytest.mark.parametrize(
+        ("address", "coproc_id", "region", "offset", "value"),
+        [
+            (0x1001_0000, "xxc0", "op", 0, int.from_bytes(b"XXC1", "little")),
+            (0x1002_0024, "xxc0", "mmu", 0x24, 1),  # its driver has enabled the MMU's interrupt
+            (0x1000_7FFC, "xxc0", "sram", 0x7FFC, 0),
+            (0x1_0000_0000, "xxx0", "0", 0, int.from_bytes(b"XXX1", "little")),
+        ],
+    )
+    def test_an_access_goes_to_the_range_of_that_name(
+        self, cockpit: Path, address: int, coproc_id: str, region: str, offset: int, value: int
+    ) -> None:
+        outcome = control.access(cockpit, "cockpit", address, 4, None)
+        assert outcome.vcoproc is not None
+        assert outcome.vcoproc.coproc.spec.coproc_id == coproc_id
+        assert (outcome.region, outcome.offset, outcome.value) == (region, offset, value)
+
+    def test_what_is_written_there_is_in_that_range_and_in_no_other(self, cockpit: Path) -> None:
+        control.access(cockpit, "cockpit", 0x1000_0018, 8, 0x1122_3344_5566_7788)
+        assert control.access(cockpit, "cockpit", 0x1000_001C, 4, None).value == 0x1122_3344
+        assert control.access(cockpit, "cockpit", 0x1001_0018, 8, None).value != 0x1122_3344_5566_7788
+        with session(cockpit) as loaded:
+            vcoproc = loaded.board.domains[2].vcoprocs[0]
+            platform = vcoproc.coproc.platform
+            answer = platform.read(vcoproc.vcoproc_id, "sram", 0x18, 8)
+            assert isinstance(answer, Answer)
+            assert answer.value == 0x1122_3344_5566_7788
+
+    @pytest.mark.parametrize("address", [0xE618_2000, 0xE618_8000, 0xE611_0000, 0x1000_8000, 0x1_0000_1000])
+    def test_at_the_physical_addresses_and_behind_its_ranges_there_is_nothing(
+        self, cockpit: Path, address: int
+    ) -> None:
+        outcome = control.access(cockpit, "cockpit", address, 4, None)
+        assert (outcome.route, outcome.why) == (Route.ABORTED, "no vcoproc of this domain is there")
+
+    def test_its_neighbour_sees_the_same_coproc_where_it_physically_is(self, cockpit: Path) -> None:
+        create(cockpit, 'name = "other"\nmemory = 64\ncoproc = [ "xxc0" ]\n')
+        assert control.access(cockpit, "other", 0xE618_8000, 4, None).region == "sram"
+        assert control.access(cockpit, "other", 0x1000_0000, 4, None).route is Route.ABORTED
 
 
 def test_a_stream_of_two_coprocs_is_refused_at_boot(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from coprocsim.devicetree import compile_source, loads
+from coprocsim.devicetree import compile_source, load_domain_nodes, loads
 from coprocsim.errors import CoprocsimError, DeviceTreeError, Span
 from coprocsim.model import CoprocSpec, Line, Region, Stream
 from tests.devicetree_blobs import NodeDict, blob, gpu, machine
@@ -21,6 +21,8 @@ from tests.test_devicetree_blob import mutated
 DTS = Path(__file__).parents[1] / "dts"
 SOURCES = sorted(DTS.glob("*.dts"))
 NAMES = [source.stem for source in SOURCES]
+# The part of a domain shares nothing; all others are systems.
+SYSTEMS = [name for name in NAMES if not name.endswith("-guest")]
 
 
 def needs(present: object, what: str) -> None:
@@ -47,7 +49,7 @@ def coprocs(name: str) -> dict[str, CoprocSpec]:
 
 
 def test_the_examples_are_there():
-    assert NAMES == ["automotive", "minimal", "system", "virtual-gpu"]
+    assert NAMES == ["automotive", "cockpit-guest", "minimal", "system", "virtual-gpu"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -55,7 +57,7 @@ def test_a_committed_blob_is_what_dtc_makes_of_its_source(name: str, dtc: None):
     assert compile_source(str(DTS / f"{name}.dts")) == example(name)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SYSTEMS)
 def test_an_example_raises_no_doubts(name: str):
     found = loads(example(name)).machine
     assert (found.notes, found.warnings) == ((), ())
@@ -90,6 +92,18 @@ def test_the_bus_of_the_cockpit_moves_its_devices():
         Stream("/bus@e0000000/iommu@0", (0x21, 0)),
     )
     assert found["codec0"].clock_hz == 450_000_000
+
+
+def test_the_cockpit_s_domain_sees_its_ranges_elsewhere_and_in_another_order():
+    xxc, xxx = load_domain_nodes(example("cockpit-guest"))
+    assert (xxc.coproc, xxx.coproc) == ("xxc0", "pcoproc0")
+    assert xxc.windows == (
+        Region("sram", 0x10000000, 0x8000),
+        Region("op", 0x10010000, 0x1000),
+        Region("mmu", 0x10020000, 0x1000),
+    )
+    assert xxx.windows == (Region("0", 0x1_0000_0000, 0x1000),)
+    assert [region.name for region in coprocs("system")["xxc0"].regions] == ["op", "mmu", "sram"]
 
 
 def test_every_property_of_the_binding_is_in_its_reference():
@@ -184,12 +198,12 @@ def read_by_us(data: bytes) -> dict[str, dict[str, bytes]]:
     return {node.path: node.properties for node in loads(data).tree.nodes()}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SYSTEMS)
 def test_libfdt_reads_the_same_nodes_and_properties(name: str):
     assert read_by_us(example(name)) == read_by_libfdt(example(name))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SYSTEMS)
 def test_what_libfdt_refuses_is_refused_and_what_is_taken_is_read_alike(name: str):
     libfdt = pytest.importorskip("libfdt")
     dice = random.Random(name)

@@ -16,11 +16,13 @@ from coprocsim.hypervisor.machine import Hypervisor, Parts
 from coprocsim.hypervisor.state import Board, Vcoproc
 from coprocsim.model import Charge, Payer, Sharing, VcoprocId
 from coprocsim.platforms.base import Platform
+from coprocsim.platforms.crypto import CryptoPlatform
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.reference import ReferencePlatform
+from coprocsim.platforms.xxc import XxcPlatform
 from coprocsim.schedulers import ALGORITHMS
 from coprocsim.snapshot import CoprocRow, MachineRow, Snapshot
-from tests.machines import MS, US, Machine, deny, driver, hardware_of, spec
+from tests.machines import MS, US, Machine, deny, described_for, driver, hardware_of, spec
 
 BLANK = MachineRow(0, 0, 0, 0, "a model", "a.dtb", b"\xd0\x0d\xfe\xed", 0, True)
 COSTLY = driver(leave_ps=20 * US, enter_ps=30 * US, invalidate_ps=2 * US, reset_ps=100 * US)
@@ -35,7 +37,9 @@ class SecondStream(GenericPlatform):
         return (1,)
 
 
-PLATFORMS: dict[str, type[Platform]] = {each.name: each for each in (GenericPlatform, ReferencePlatform, SecondStream)}
+PLATFORMS: dict[str, type[Platform]] = {
+    each.name: each for each in (GenericPlatform, ReferencePlatform, SecondStream, XxcPlatform, CryptoPlatform)
+}
 
 
 def rows_of(board: Board) -> Snapshot:
@@ -71,7 +75,7 @@ class Run:
 
 
 def working() -> Run:
-    """Return a machine on which much happens: three platforms, five workloads, denials, timeouts, DMA, polling."""
+    """Return a machine on which much happens: five platforms, seven workloads, denials, timeouts, DMA, polling."""
     machine = Machine(seed=7)
     sharing = Sharing(switch_timeout_ps=4 * MS, charge=Charge.DEBT, payer=Payer.ENTERING)
     machine.coproc("gpu0", settings={"slice": 2 * MS}, sharing=sharing)
@@ -86,6 +90,10 @@ def working() -> Run:
         "d", "xxx0 kind=poisson,rate=1500,work=lognormal:200us:0.5", "cam0 kind=periodic,period=3ms,work=1ms"
     )
     machine.domain("e", "cam0 kind=backlog,work=700us,uncuttable=90us,dma=64")
+    for name, platform in (("xxc0", XxcPlatform), ("crypto0", CryptoPlatform)):
+        machine.coproc(name, platform, settings={"slice": MS}, described=described_for(platform, name))
+        machine.domain(f"{name}-a", f"{name} kind=backlog,work=700us,dma=70000")
+        machine.domain(f"{name}-b", f"{name} kind=poisson,rate=800,work=exp:500us,uncuttable=100us,dma=5")
     return Run(machine)
 
 

@@ -81,7 +81,7 @@ class JobGuest(Guest):
         self._queue_max = options.number("queue", 64, 0, 1_000_000)
         self._abandons = options.choice("on_miss", "continue", ("continue", "abandon")) == "abandon"
         self._reaction_ps = options.duration("reaction", Work(5 * PS_PER_US)).in_ps(self.hz)
-        largest_bank_bytes = max((len(bank) for bank in self.site.memory), default=0)
+        largest_bank_bytes = max((len(bank) for bank in self.driver.dma_memory), default=0)
         self._dma_bytes = options.number("dma", 0, 0, min(largest_bank_bytes, _DMA_BYTES_MAX))
 
     def deadline_default(self) -> Work:
@@ -181,6 +181,7 @@ class JobGuest(Guest):
             self.driver.write(port, reg.IRQ_CLEAR, status)
         if status & reg.IRQ_ERROR:
             error = self.driver.read(port, reg.ERROR)
+            self.driver.acknowledge_error(port)
         done_count = self.driver.read(port, reg.DONE_COUNT)
         ended = done_count - state.done_count & 0xFFFF_FFFF
         inherited = min(ended, state.inherited)
@@ -242,7 +243,7 @@ class JobGuest(Guest):
 
     def _dma_address(self) -> int:
         """Return a page in the domain's memory from which the job's window fits."""
-        banks = [bank for bank in self.site.memory if len(bank) >= self._dma_bytes]
+        banks = [bank for bank in self.driver.dma_memory if len(bank) >= self._dma_bytes]
         bank = banks[self.stream("dma").uniform(0, len(banks) - 1)]
         return bank.start + self.stream("dma").uniform(0, (len(bank) - self._dma_bytes) // _PAGE_BYTES) * _PAGE_BYTES
 

@@ -1,15 +1,17 @@
 """The hardware models, by name; `README.md` says how to write another one."""
 
 from coprocsim.hardware.base import Hardware
+from coprocsim.hardware.crypto import CryptoHardware
 from coprocsim.hardware.generic import GenericHardware
 from coprocsim.hardware.reference import ReferenceHardware
 from coprocsim.hardware.vgpu import VirtualGpuHardware
+from coprocsim.hardware.xxc import XxcHardware
 from coprocsim.plugins import Registry
 
 MODELS = Registry(
     "hardware model",
     "coprocsim.hardware",
     Hardware,
-    (ReferenceHardware, VirtualGpuHardware, GenericHardware),
+    (ReferenceHardware, XxcHardware, CryptoHardware, VirtualGpuHardware, GenericHardware),
     ("name", "summary"),
 )

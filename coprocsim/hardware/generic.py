@@ -5,6 +5,7 @@ the first stream. All else reads 0 and ignores writes.
 """
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from coprocsim.datasheets.jobunit import BLOCK_BYTES
 from coprocsim.hardware.base import Hardware
@@ -17,11 +18,13 @@ class GenericHardware(Hardware):
 
     name = "generic"
     summary = "a job unit at the start of the first range that holds one"
-    identity = 0x314E4547  # "GEN1" in memory
+    identity: ClassVar[int] = 0x314E4547  # "GEN1" in memory
+    range_bytes: ClassVar[int] = BLOCK_BYTES
+    """How much the range must hold that has the unit at its start."""
 
     def __init__(self, coproc: CoprocSpec) -> None:
         super().__init__(coproc)
-        region = coproc.region_of(BLOCK_BYTES)
+        region = coproc.region_of(self.range_bytes)
         assert region is not None, "a platform accepts no node without room for the unit"
         self._region = region.name
         self._line = coproc.lines[0].name if coproc.lines else None

@@ -44,11 +44,15 @@ class _State(msgspec.Struct):
 
 
 class JobUnit:
-    """The unit of one hardware model; `identity` is what its ID register reads, instants are in ps."""
+    """The unit of one hardware model; `identity` is what its ID register reads, instants are in ps.
 
-    def __init__(self, identity: int, clock: Clock) -> None:
+    One that is not `cuttable` works every job to its end, whatever the job says.
+    """
+
+    def __init__(self, identity: int, clock: Clock, *, cuttable: bool = True) -> None:
         self.identity = identity
         self.clock = clock
+        self.cuttable = cuttable
         self._state = _State()
         self._dma: list[DmaAccess] = []
 
@@ -241,14 +245,14 @@ class JobUnit:
         job.begun = value == reg.PLACE_BEGUN
         state.jobs[place : place + 1] = [] if value == reg.PLACE_EMPTY else [job]
 
-    @staticmethod
-    def _job(registers: dict[int, int], base: int) -> Job:
+    def _job(self, registers: dict[int, int], base: int) -> Job:
         """Return the job in seven registers from `base` on: the staged ones and a place's are laid out alike."""
         low, high, uncuttable_low, uncuttable_high, dma_low, dma_high, dma_bytes = (
             registers.get(base + 4 * n, 0) for n in range(7)
         )
         work = high << 32 | low
-        return Job(work, min(work, uncuttable_high << 32 | uncuttable_low), dma_high << 32 | dma_low, dma_bytes)
+        uncuttable = min(work, uncuttable_high << 32 | uncuttable_low) if self.cuttable else work
+        return Job(work, uncuttable, dma_high << 32 | dma_low, dma_bytes)
 
     # ------------------------------------------------------------ state
 

@@ -1,15 +1,17 @@
 """The platforms, by name; `README.md` says how to write another one."""
 
 from coprocsim.platforms.base import Platform
+from coprocsim.platforms.crypto import CryptoPlatform
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.reference import ReferencePlatform
 from coprocsim.platforms.vgpu import VirtualGpuPlatform
+from coprocsim.platforms.xxc import XxcPlatform
 from coprocsim.plugins import Registry
 
 PLATFORMS = Registry(
     "platform",
     "coprocsim.platforms",
     Platform,
-    (ReferencePlatform, VirtualGpuPlatform, GenericPlatform),
+    (ReferencePlatform, XxcPlatform, CryptoPlatform, VirtualGpuPlatform, GenericPlatform),
     ("name", "summary", "hardware", "compatible"),
 )

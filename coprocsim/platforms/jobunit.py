@@ -117,15 +117,15 @@ class JobUnitPlatform(Platform):
 
     contexts_max: ClassVar[int | None] = None
     """How many contexts the driver has room for; None is as many as there are vcoprocs."""
+    range_bytes: ClassVar[int] = reg.BLOCK_BYTES
+    """How much the range must hold that has the unit at its start."""
     leave_cost_ps: ClassVar[int]
     enter_cost_ps: ClassVar[int]
     reset_cost_ps: ClassVar[int] = 100 * PS_PER_US
 
     def __init__(self, coproc: CoprocSpec, port: RegisterPort) -> None:
         super().__init__(coproc, port)
-        region = coproc.region_of(reg.BLOCK_BYTES)
-        assert region is not None, "`unfit` lets no such node pass"
-        self._region = region.name
+        self._region, self._line = self.place_of(coproc)
         self._identity = 0
         self._contexts: dict[VcoprocId, Context] = {}
         # The vcoproc that has the unit, and whether its registers are already (and still) in it.
@@ -134,9 +134,16 @@ class JobUnitPlatform(Platform):
 
     @classmethod
     def unfit(cls, coproc: CoprocSpec) -> str | None:
-        if coproc.region_of(reg.BLOCK_BYTES) is None:
-            return f"no range of `reg` holds the {reg.BLOCK_BYTES} bytes of a job unit's registers"
+        if coproc.region_of(cls.range_bytes) is None:
+            return f"no range of `reg` holds the {cls.range_bytes} bytes of its registers"
         return None
+
+    @classmethod
+    def place_of(cls, coproc: CoprocSpec) -> tuple[str, str | None]:
+        """Return the range that has the unit's registers at its start, and the unit's line if it has one."""
+        region = coproc.region_of(cls.range_bytes)
+        assert region is not None, "`unfit` lets no such node pass"
+        return region.name, coproc.lines[0].name if coproc.lines else None
 
     def probe(self, now_ps: int) -> None:
         self._identity = self._read(reg.ID)
@@ -185,7 +192,9 @@ class JobUnitPlatform(Platform):
         return -(-(high << 32 | low) * PS_PER_S // self.coproc.clock_hz)
 
     def _saved_context(self) -> Context:
-        context = Context()
+        assert self._loaded is not None, "it is live"
+        # What the coproc does not tell, the driver has kept as it was written.
+        context = Context(others=self._contexts[self._loaded].others)
         for offset in _SAVED:
             value = self._read(offset)
             if value:
@@ -268,7 +277,11 @@ class JobUnitPlatform(Platform):
         kept[reg.IRQ_STATUS] |= reg.IRQ_ERROR
         kept[reg.ERROR] = reg.ERROR_RESET
         self._contexts[vcoproc] = Context(kept, others=lost.others, memory=lost.memory)
-        return Done(self.reset_cost_ps, tuple(RaiseIrq(vcoproc, line.name) for line in self.coproc.lines[:1]))
+        return Done(self.reset_cost_ps, self._raised(vcoproc))
+
+    def _raised(self, vcoproc: VcoprocId) -> tuple[Effect, ...]:
+        """Return what tells a domain that its unit's line is high."""
+        return () if self._line is None else (RaiseIrq(vcoproc, self._line),)
 
     # ------------------------------------------------------------ traps and interrupts
 
@@ -291,7 +304,7 @@ class JobUnitPlatform(Platform):
         reg.write_sized(lambda at: context.read_word(at, self._identity), context.write_word, offset, size, value)
         effects: list[Effect] = []
         if context.asserted and not asserted:
-            effects += (RaiseIrq(vcoproc, line.name) for line in self.coproc.lines[:1])
+            effects += self._raised(vcoproc)
         if bool(context.places) != busy:
             effects.append(Sleep(vcoproc) if busy else Wake(vcoproc))
         return Answer(effects=tuple(effects))

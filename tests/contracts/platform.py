@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from coprocsim.model import CoprocSpec, VcoprocId
 from coprocsim.platforms.base import Answer, Busy, Done, Entered, Left, Platform, Refused
-from tests.machines import Machine, hardware_of, spec
+from tests.machines import Machine, described_for, hardware_of
 
 A, B = VcoprocId(1, 0), VcoprocId(2, 0)
 ATTEMPTS_MAX = 1_000
@@ -110,7 +110,7 @@ class PlatformContract:
 
     @pytest.fixture
     def described(self, platform: type[Platform]) -> CoprocSpec:
-        return spec("coproc", compatible=platform.compatible[:1])
+        return described_for(platform)
 
     def test_it_states_itself_and_drives_its_node(self, platform: type[Platform], described: CoprocSpec):
         assert platform.name

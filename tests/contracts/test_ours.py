@@ -6,6 +6,7 @@ import pytest
 
 from coprocsim.hardware import MODELS
 from coprocsim.hardware.base import Hardware
+from coprocsim.model import CoprocSpec
 from coprocsim.platforms import PLATFORMS
 from coprocsim.platforms.base import Platform
 from coprocsim.schedulers import ALGORITHMS
@@ -13,6 +14,7 @@ from coprocsim.schedulers.base import Scheduler
 from tests.contracts.hardware import HardwareContract
 from tests.contracts.platform import PlatformContract
 from tests.contracts.scheduler import SchedulerContract
+from tests.machines import described_for
 
 
 class TestSchedulers(SchedulerContract):
@@ -38,3 +40,8 @@ class TestHardware(HardwareContract):
     def model(self, request: Any) -> type[Hardware]:
         model: type[Hardware] = request.param
         return model
+
+    @pytest.fixture
+    def described(self, model: type[Hardware]) -> CoprocSpec:
+        platform = next(each for each in PLATFORMS.values() if each.hardware == model.name)
+        return described_for(platform, hz=600_000_000, regions=2)

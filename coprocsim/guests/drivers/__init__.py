@@ -2,9 +2,11 @@
 
 from coprocsim.guests.base import GuestSite
 from coprocsim.guests.drivers.base import Driver
+from coprocsim.guests.drivers.crypto import CryptoDriver
 from coprocsim.guests.drivers.vgpu import VirtualGpuDriver
+from coprocsim.guests.drivers.xxc import XxcDriver
 
-DRIVERS: dict[str, type[Driver]] = {"vgpu": VirtualGpuDriver}
+DRIVERS: dict[str, type[Driver]] = {"crypto": CryptoDriver, "vgpu": VirtualGpuDriver, "xxc": XxcDriver}
 
 
 def driver_for(site: GuestSite) -> Driver:

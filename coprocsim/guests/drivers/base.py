@@ -16,13 +16,17 @@ class Driver:
 
     options: ClassVar[tuple[str, ...]] = ()
     """The options of `coproc_workload` that a guest of this coproc has beside the common ones."""
+    range_bytes: ClassVar[int] = reg.BLOCK_BYTES
+    """How much the range must hold that has the unit at its start."""
 
     def __init__(self, site: GuestSite) -> None:
-        region = site.coproc.region_of(reg.BLOCK_BYTES)
+        region = site.coproc.region_of(self.range_bytes)
         assert region is not None, "no platform accepts such a coproc"
         self.site = site
         self.region = region.name
         self.unit_offset = 0
+        # Where in the domain's memory the DMA windows of its jobs may lie.
+        self.dma_memory = site.memory
 
     def read_options(self, options: Options) -> None:
         """Take the options that the class names; parameters.BadSetting for a wrong one."""
@@ -42,6 +46,9 @@ class Driver:
         """Return whether an interrupt is this domain's; asked where the hardware interrupts them all."""
         del port
         return True
+
+    def acknowledge_error(self, port: GuestPort) -> None:
+        """Clear what tells, beside the unit itself, that a job of it went wrong."""
 
     def submit(self, port: GuestPort, work_cycles: int, uncuttable_cycles: int, window: tuple[int, int] | None) -> None:
         """Put a job into the unit; `window` is where in the domain's memory its DMA goes, and how many bytes."""
