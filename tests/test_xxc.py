@@ -17,8 +17,9 @@ from coprocsim.hardware.xxc import Mmu, XxcHardware
 from coprocsim.hypervisor import mmio
 from coprocsim.hypervisor.mmio import Outcome, Route
 from coprocsim.hypervisor.state import Phase, Vcoproc
-from coprocsim.model import DmaAccess, Region
+from coprocsim.model import DmaAccess, Region, VcoprocId
 from coprocsim.parameters import BadSetting
+from coprocsim.platforms.base import Refused
 from coprocsim.platforms.jobunit import Context
 from coprocsim.platforms.xxc import XxcPlatform
 from coprocsim.snapshot import CoprocRow, DomainRow, VcoprocRow
@@ -428,6 +429,25 @@ def test_what_a_driver_forgets_is_found_with_its_place_and_origin(platform: type
 
 def test_of_the_driver_as_it_is_nothing_is_found():
     assert two_in_turn(XxcPlatform).rows("finding") == []
+
+
+class LooksAtNoEntry(XxcPlatform):
+    name = "looks-at-no-entry"
+
+    def _refused(self, vcoproc: VcoprocId, offset: int, word: int) -> Refused | None:
+        return None
+
+
+def test_a_driver_that_lets_a_table_lead_out_of_the_domain_s_memory_is_found():
+    machine = machine_of(LooksAtNoEntry)
+    a = machine.vcoproc("a", "xxc0")
+    touch(machine, a, reg.MMU, reg.CONTROL, reg.CONTROL_ENABLE)
+    # The domain has 64 MiB from LOW on; entry 0 leads to the page behind them.
+    enter(machine, a, 0, reg.entry_of(LOW + 64 * 2**20, writable=True))
+    job(machine, a, 1000, 0, 64)
+    machine.run(MS)
+    outside = f"its DMA at {LOW + 64 * 2**20:#x} is outside of its domain's memory, and the platform let it pass"
+    assert [row[3:] for row in machine.rows("finding")] == [(a.who, "iommu", outside)] * 2
 
 
 def test_over_a_run_of_several_guests_nothing_is_found_and_all_dma_stays_inside():

@@ -80,6 +80,9 @@ def translate(board: Board, coproc: Coproc, access: DmaAccess) -> None:
         owner.counters.faults += 1
     if contained:
         coproc.hardware.dma_fault(access, board.now_ps)
+    elif coproc.platform.own_mmu and board.checks:
+        what = f"its DMA at {access.address:#x} is outside of its domain's memory, and the platform let it pass"
+        isolation.found(board, coproc, Rule.IOMMU, who, what)
 
 
 def _inside(domain: Domain, access: DmaAccess) -> bool:
