@@ -227,6 +227,8 @@ class Machine:
         """Assert what must hold at every instant, whatever happened."""
         board = self.board
         for coproc in board.coprocs.values():
+            if not coproc.platform.scheduled:
+                continue  # all of its vcoprocs run
             on_hardware = [each for each in coproc.vcoprocs.values() if each.state in ON_HARDWARE]
             assert on_hardware in ([], [coproc.current])
             holders = {board.attached.get(str(stream)) for stream in coproc.spec.streams} - {None}

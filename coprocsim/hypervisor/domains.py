@@ -237,8 +237,15 @@ def unpause(board: Board, domain: Domain) -> None:
 def site_of(board: Board, vcoproc: Vcoproc) -> GuestSite:
     """Return where a vcoproc's guest lives."""
     stream = f"{board.seed}/{vcoproc.domain.name}/{vcoproc.coproc.spec.coproc_id}"
+    machine = [region for coproc in board.coprocs.values() for region in coproc.spec.regions]
     return GuestSite(
-        vcoproc.coproc.spec, vcoproc.coproc.hardware.name, vcoproc.domain.memory, vcoproc.workload_since_ps, stream
+        vcoproc.coproc.spec,
+        vcoproc.coproc.hardware.name,
+        vcoproc.domain.memory,
+        vcoproc.workload_since_ps,
+        stream,
+        vcoproc.windows,
+        tuple(sorted(machine, key=lambda region: region.base)),
     )
 
 
