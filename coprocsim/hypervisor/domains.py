@@ -191,6 +191,9 @@ def _detach(board: Board, vcoproc: Vcoproc) -> None:
     lifecycle.set_state(board, vcoproc, VcoprocState.UNKNOWN)
     coproc.scheduler.remove(vcoproc_id, board.now_ps)
     coproc.platform.domain_destroy(vcoproc_id)
+    if coproc.phase is not Phase.FAILED:
+        # Hardware that shares itself goes on with another one's jobs now.
+        interrupts.look(board, coproc)
     del coproc.vcoprocs[vcoproc_id]
     del board.vcoprocs[str(vcoproc_id)]
 
