@@ -1,6 +1,7 @@
 """Machines for tests: a board with coprocs and domains on it, in a line or two, without device trees and configs."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from coprocsim.engine import Timeline
@@ -63,6 +64,15 @@ def spec(
         "clock-frequency",
         NodePlace(f"/{coproc_id}"),
     )
+
+
+def described_for(platform: type[Platform], coproc_id: str = "coproc", **stated: int) -> CoprocSpec:
+    """Return a node as the platform expects it; `stated` as for `spec`."""
+    if platform.scheduled:
+        return spec(coproc_id, compatible=platform.compatible[:1], **stated)
+    # Hardware that shares itself: more pages than its own, and a stream for each of its users.
+    usual = spec(coproc_id, compatible=platform.compatible[:1], **{"streams": 8, **stated})
+    return replace(usual, regions=(Region("r0", usual.regions[0].base, 16 * PAGE_BYTES),))
 
 
 class Driver(ScriptedPlatform):
