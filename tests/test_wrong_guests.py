@@ -295,6 +295,35 @@ def test_a_job_that_never_lets_go_has_a_shared_gpu_for_the_time_of_a_lockup_and_
     assert mmio.access(machine.board, bad, unit + reg.STATUS, 4, None).value == reg.STATUS_STOPPED
 
 
+@pytest.mark.parametrize("size", [1, 2, 4, 8])
+def test_nobody_starts_its_own_unit_of_a_shared_gpu_out_of_turn(size: int):
+    machine = virtual_gpu()
+    good, bad = machine.domain("good", "gpu0"), machine.domain("bad", "gpu0")
+    send(machine, good, 10**6, 0)
+    send(machine, bad, 1, 0)
+    unit = bad.vcoprocs[0].windows[0].base + vgpu.UNIT_OFFSET
+    mmio.access(machine.board, bad, unit + reg.CONTROL, size, reg.CONTROL_ENABLE)
+    machine.run(400 * US)
+    assert mmio.access(machine.board, bad, unit + reg.DONE_COUNT, 4, None).value == 0
+    # The good one's quantum is 500,000 cycles.
+    machine.run(600 * US)
+    assert mmio.access(machine.board, bad, unit + reg.DONE_COUNT, 4, None).value == 1
+
+
+# Two of five milliseconds before the pause of 18, three after it; or all five, and the handler after it.
+@pytest.mark.parametrize(("uncuttable", "latency_us"), [("0s", 2_000 + 18_000 + 3_005), ("all", 20_005)])
+def test_while_a_domain_is_paused_a_shared_gpu_does_no_work_of_it_but_what_cannot_be_cut(uncuttable, latency_us: int):
+    machine = virtual_gpu()
+    domain = machine.domain("a", f"gpu0 kind=trace,at=0s:5ms,dma=4096,uncuttable={uncuttable}")
+    machine.run(2 * MS)
+    domains.pause(machine.board, domain)
+    machine.run(20 * MS)
+    domains.unpause(machine.board, domain)
+    machine.run(40 * MS)
+    assert machine.rows("iommu_fault") == []
+    assert [row[3:] for row in machine.rows("job_end")] == [("d1v0", "done", 0, latency_us * US)]
+
+
 def test_who_had_a_shared_gpu_may_be_destroyed_and_the_next_one_s_job_ends():
     machine = virtual_gpu()
     bad = machine.domain("bad", "gpu0")

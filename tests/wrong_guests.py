@@ -99,8 +99,9 @@ class Side:
         if who.startswith(f"d{GOOD}v") and (self.scheduled or what in JOB_ROWS):
             self.good[coproc_id][what] += 1
         mine = who.startswith(f"d{GOOD}v") or (what == "abort" and more[0] == GOOD)
+        nobody_s = what in _HARM and who == "-"
         lost = what == "job_end" and more[1] != "done"
-        if what in {"finding", "failed", "irq_spurious"} or (mine and (what in _HARM or lost)):
+        if what in {"finding", "failed", "irq_spurious"} or nobody_s or (mine and (what in _HARM or lost)):
             self.harm.append(str(row))
 
     def cut(self) -> None:
