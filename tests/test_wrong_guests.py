@@ -264,6 +264,69 @@ def test_the_torture_says_what_it_did(tmp_path: Path):
 # ---------------------------------------------------------------- on purpose
 
 
+def pair() -> tuple[Machine, Domain, int]:
+    """Return a machine with a good domain and a bad one, and where the bad one's job unit is."""
+    machine = Machine()
+    machine.coproc("gpu0", settings={"slice": 5 * MS})
+    machine.domain("good", "gpu0 kind=periodic,period=100ms,work=1ms")
+    bad = machine.domain("bad", "gpu0")
+    return machine, bad, bad.vcoprocs[0].windows[0].base
+
+
+def test_who_starts_the_unit_again_while_it_is_being_stopped_is_stopped_by_force():
+    """Every 50 µs it writes CONTROL, and sends a job of 100 µs that cannot be cut: its driver is denied for ever."""
+    machine, bad, unit = pair()
+    for at_ps in range(50 * US, 990 * MS, 50 * US):
+        machine.run(at_ps)
+        for offset, size, value in (
+            (reg.WORK_LO, 8, 100_000),
+            (reg.UNCUTTABLE_LO, 8, 100_000),
+            (reg.CONTROL, 4, reg.CONTROL_ENABLE),
+            (reg.DOORBELL, 4, 1),
+        ):
+            mmio.access(machine.board, bad, unit + offset, size, value)
+        machine.hypervisor.settle()
+    good, its = (machine.board.vcoprocs[who].counters for who in ("d1v0", "d2v0"))
+    assert (good.jobs, good.ended, good.missed, good.resets) == (10, 10, 0, 0)
+    assert its.resets >= 5
+    # Its slice, the switch timeout, the reset, the switch in, the job, the handler.
+    assert good.latency_ps_max <= (5_000 + 40_000 + 102 + 25 + 1_000 + 5) * US
+
+
+def test_a_line_that_is_never_cleared_is_no_storm():
+    machine, bad, unit = pair()
+    mmio.access(machine.board, bad, unit + reg.IRQ_ENABLE, 4, reg.IRQ_DONE)
+    for number in range(1, 901):
+        machine.run(number * MS)
+        mmio.access(machine.board, bad, unit + reg.DOORBELL, 4, 1)
+        mmio.access(machine.board, bad, unit + reg.DOORBELL, 4, 1)
+        mmio.access(machine.board, bad, unit + reg.IRQ_STATUS, 4, reg.IRQ_DONE)
+    machine.run(990 * MS)
+    good, its = (machine.board.vcoprocs[who].counters for who in ("d1v0", "d2v0"))
+    assert (good.jobs, good.ended, good.missed) == (10, 10, 0)
+    # Once as it raises the line itself; then, with the line still up, once each time that it is back: both of its jobs,
+    # which are without work, end as it comes.
+    assert its.switches > 800
+    assert its.irqs == its.switches + 1
+
+
+@pytest.mark.parametrize(
+    ("address", "size_bytes"), [(2**64 - 4096, 2**32 - 1), (0, 64), (0x3FFF_FFFF, 2), (0x43FF_FFFF, 2)]
+)
+def test_a_dma_window_that_leaves_the_domain_s_memory_at_either_end_or_wraps_faults(address: int, size_bytes: int):
+    machine, bad, unit = pair()
+    assert bad.memory == (range(0x4000_0000, 0x4400_0000),)
+    machine.run(20 * MS)
+    for offset, size, value in ((reg.DMA_LO, 8, address), (reg.DMA_BYTES, 4, size_bytes), (reg.DOORBELL, 4, 1)):
+        mmio.access(machine.board, bad, unit + offset, size, value)
+    machine.run(50 * MS)
+    assert [row[3:] for row in machine.rows("iommu_fault")] == [
+        ("d2v0", address, size_bytes, "read"),
+        ("d2v0", address, size_bytes, "write"),
+    ]
+    assert machine.board.vcoprocs["d1v0"].counters.faults == 0
+
+
 def virtual_gpu() -> Machine:
     machine = Machine()
     described = described_for(VirtualGpuPlatform, "gpu0")
@@ -300,13 +363,13 @@ def test_nobody_starts_its_own_unit_of_a_shared_gpu_out_of_turn(size: int):
     machine = virtual_gpu()
     good, bad = machine.domain("good", "gpu0"), machine.domain("bad", "gpu0")
     send(machine, good, 10**6, 0)
-    send(machine, bad, 1, 0)
+    send(machine, bad, 300_000, 0)
     unit = bad.vcoprocs[0].windows[0].base + vgpu.UNIT_OFFSET
     mmio.access(machine.board, bad, unit + reg.CONTROL, size, reg.CONTROL_ENABLE)
-    machine.run(400 * US)
+    # The good one's quantum is 500,000 cycles, its own job 300,000.
+    machine.run(799 * US)
     assert mmio.access(machine.board, bad, unit + reg.DONE_COUNT, 4, None).value == 0
-    # The good one's quantum is 500,000 cycles.
-    machine.run(600 * US)
+    machine.run(800 * US)
     assert mmio.access(machine.board, bad, unit + reg.DONE_COUNT, 4, None).value == 1
 
 
