@@ -7,8 +7,9 @@ INSTALLED := $(VENV)/.installed
 DEMO := $(VENV)/demo
 COPROCSIM = COPROCSIM_STATE_DIR=$(DEMO) $(BIN)/coprocsim
 PARALLEL ?= 2
+ACCESSES ?= 10000000
 
-.PHONY: demo test check lint bench golden dtb clean
+.PHONY: demo test check lint torture bench golden dtb clean
 
 demo: $(VENV)/.runs
 	@sh tests/demo.sh $(BIN)/coprocsim $(DEMO)
@@ -23,6 +24,10 @@ check: $(INSTALLED) lint
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q . && $(BIN)/mypy --no-error-summary
+
+# Guests gone wrong: ten million random accesses over all cores, or as many as ACCESSES says.
+torture: $(INSTALLED)
+	@$(BIN)/python -m tests.torture $(ACCESSES)
 
 # SimSo wants a SimPy of its own, so it gets an environment of its own.
 bench: $(INSTALLED)

@@ -68,16 +68,20 @@ def spec(
 
 
 _NODES: Mapping[str, tuple[dict[str, int], tuple[str, ...]]] = {
+    "vgpu": ({"r0": 16 * PAGE_BYTES}, ("irq0",)),
     "xxc": ({"op": 0x1000, "mmu": 0x1000, "sram": 0x8000}, ("op", "mmu")),
     "crypto": ({"0": 0x4000}, ("0",)),
 }
 
 
 def described_for(platform: type[Platform], coproc_id: str = "coproc", **stated: int) -> CoprocSpec:
-    """Return a node as the platform expects it; `stated` as for `spec`. One with an MMU of its own has no streams."""
+    """Return a node as the platform expects it; `stated` as for `spec`.
+
+    One with an MMU of its own has no streams, hardware that shares itself one for each of its users.
+    """
     if platform.hardware not in _NODES:
         return spec(coproc_id, compatible=platform.compatible[:1], **stated)
-    stated.setdefault("streams", 0 if platform.own_mmu else 1)
+    stated.setdefault("streams", 0 if platform.own_mmu else 1 if platform.scheduled else 8)
     usual = spec(coproc_id, compatible=platform.compatible[:1], **stated)
     sizes, lines = _NODES[platform.hardware]
     # One page is left free between two ranges.
@@ -253,6 +257,8 @@ class Machine:
         """Assert what must hold at every instant, whatever happened."""
         board = self.board
         for coproc in board.coprocs.values():
+            if not coproc.platform.scheduled:
+                continue  # all of its vcoprocs run
             on_hardware = [each for each in coproc.vcoprocs.values() if each.state in ON_HARDWARE]
             assert on_hardware in ([], [coproc.current])
             holders = {board.attached.get(str(stream)) for stream in coproc.spec.streams} - {None}

@@ -5,7 +5,9 @@ holds the interrupt status of all; each further page shows whoever looks its own
 the first of them (`jobunit.py`), nothing in the others.
 
 The GPU works for one of them at a time, in turn, each for `QUANTUM_CYCLES` as long as another one has work, longer
-only to the end of what cannot be cut. In each job unit the bit ENABLE of CONTROL is the GPU's own.
+only to the end of what cannot be cut. If that takes more than `LOCKUP_CYCLES`, the GPU takes the job for hung: the
+jobs of that operating system are lost, and its job unit says so (`ERROR_RESET`). In each job unit the bit ENABLE of
+CONTROL is the GPU's own.
 """
 
 OS_COUNT = 8
@@ -22,3 +24,4 @@ OWN_OSID = 0x0C
 
 UNIT_OFFSET = PAGE_BYTES
 QUANTUM_CYCLES = 500_000
+LOCKUP_CYCLES = 20_000_000

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from coprocsim.errors import did_you_mean
 from coprocsim.guests.backlog import Backlog
 from coprocsim.guests.base import Guest, GuestSite
+from coprocsim.guests.fuzz import Fuzz
 from coprocsim.guests.idle import Idle
 from coprocsim.guests.periodic import Periodic
 from coprocsim.guests.poisson import Poisson
@@ -14,7 +15,12 @@ from coprocsim.parameters import BadSetting
 from coprocsim.plugins import Registry
 
 WORKLOADS = Registry(
-    "workload", "coprocsim.workloads", Guest, (Idle, Periodic, Poisson, Backlog, Trace), ("kind", "summary"), "kind"
+    "workload",
+    "coprocsim.workloads",
+    Guest,
+    (Idle, Periodic, Poisson, Backlog, Trace, Fuzz),
+    ("kind", "summary"),
+    "kind",
 )
 
 

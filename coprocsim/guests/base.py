@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from coprocsim.model import CoprocSpec, GuestEffect, Json, Setting
+from coprocsim.model import CoprocSpec, GuestEffect, Json, Region, Setting
 
 
 class DataAbort(Exception):  # noqa: N818 - what the architecture calls it
@@ -27,17 +27,31 @@ class GuestPort(Protocol):
         """Write; DataAbort if it is refused."""
         ...
 
+    def read_at(self, address: int, size: int) -> int:
+        """Read at any address of the domain's; DataAbort if nothing of the domain's is there, or it is refused."""
+        ...
+
+    def write_at(self, address: int, size: int, value: int) -> None:
+        """Write at any address of the domain's; DataAbort if nothing of the domain's is there, or it is refused."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class GuestSite:
     """Where a guest lives: its coproc, the model of its silicon, its domain's memory, since when, and the name of its
-    random streams."""
+    random streams.
+
+    `windows` is where the domain sees the coproc's ranges; `machine` has the ranges of all coprocs of the machine, at
+    their physical addresses, for whoever aims at what is not its own.
+    """
 
     coproc: CoprocSpec
     hardware: str
     memory: tuple[range, ...]
     start_ps: int
     stream: str
+    windows: tuple[Region, ...] = ()
+    machine: tuple[Region, ...] = ()
 
 
 class Guest(ABC):

@@ -109,12 +109,12 @@ class Options:
         return self._read(name, parse, default)
 
     def interval_ps(self) -> float:
-        """Return the mean time between arrivals of `rate` per second."""
+        """Return the mean time between what comes `rate` times per second."""
         self.required("rate")
 
         def parse(text: str) -> float:
             if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or not RATE_MIN <= float(text) <= RATE_MAX:
-                raise ValueError(f"`rate` is how many jobs arrive per second, {RATE_MIN:f} to {RATE_MAX:.0f}")
+                raise ValueError(f"`rate` is how often per second in the mean, {RATE_MIN:f} to {RATE_MAX:.0f}")
             return PS_PER_S / float(text)
 
         return self._read("rate", parse, 0.0)

@@ -135,6 +135,14 @@ class JobUnit:
         self._state.error = reg.ERROR_DMA
         self._state.irq_status |= reg.IRQ_ERROR
 
+    def lose_jobs(self) -> None:
+        """Give up all jobs at once, whatever cannot be cut, and tell whoever sent them."""
+        state = self._state
+        state.jobs.clear()
+        state.since_cycle = None
+        state.error = reg.ERROR_RESET
+        state.irq_status |= reg.IRQ_ERROR
+
     # ------------------------------------------------------------ registers
 
     def read(self, offset: int, size: int, now_ps: int) -> int:

@@ -18,7 +18,7 @@ class _Saved(msgspec.Struct):
     version: int
     enabled: int
     active: int | None
-    stopping: bool
+    stop_by_cycle: int | None
     quantum_end_cycle: int
     units: list[object]
 
@@ -35,8 +35,9 @@ class VirtualGpuHardware(Hardware):
         self._line = coproc.lines[0].name if coproc.lines else None
         self._enabled = 0
         self._active: int | None = None
-        self._stopping = False
         self._quantum_end_cycle = 0
+        # Until when the active one, which has been told to stop, may take for what cannot be cut.
+        self._stop_by_cycle: int | None = None
 
     # ------------------------------------------------------------ time
 
@@ -55,10 +56,13 @@ class VirtualGpuHardware(Hardware):
         if self._active is None:
             return None
         next_ps = self.units[self._active].next_ps()
-        if self._stopping or not self._others_wait():
+        if self._stop_by_cycle is not None:
+            end_ps = self.clock.instant_ps(self._stop_by_cycle)
+        elif self._others_wait():
+            end_ps = self.clock.instant_ps(self._quantum_end_cycle)
+        else:
             return next_ps
-        quantum_end_ps = self.clock.instant_ps(self._quantum_end_cycle)
-        return quantum_end_ps if next_ps is None else min(next_ps, quantum_end_ps)
+        return end_ps if next_ps is None else min(next_ps, end_ps)
 
     def _others_wait(self) -> bool:
         return any(self._has_work(osid) for osid in range(vgpu.OS_COUNT) if osid != self._active)
@@ -71,21 +75,32 @@ class VirtualGpuHardware(Hardware):
 
     def _give_turns(self, now_ps: int) -> None:
         """Stop whoever has had its turn, and let the next one work that has something to do."""
-        active = self._active
+        active, cycle = self._active, self.clock.cycle(now_ps)
         if active is not None:
-            over = self.clock.cycle(now_ps) >= self._quantum_end_cycle and self._others_wait()
-            if self._has_work(active) and not over and not self._stopping:
+            over = cycle >= self._quantum_end_cycle and self._others_wait()
+            if self._has_work(active) and not over and self._stop_by_cycle is None:
                 return
-            self.units[active].write(reg.CONTROL, 4, 0, now_ps)
-            self._stopping = not self._status(active) & reg.STATUS_STOPPED
-            if self._stopping:
+            if not self._stops(active, cycle, now_ps):
                 return
         first = 0 if active is None else active + 1
         turns = [(first + number) % vgpu.OS_COUNT for number in range(vgpu.OS_COUNT)]
         self._active = next((osid for osid in turns if self._has_work(osid)), None)
         if self._active is not None:
-            self._quantum_end_cycle = self.clock.cycle(now_ps) + vgpu.QUANTUM_CYCLES
+            self._quantum_end_cycle = cycle + vgpu.QUANTUM_CYCLES
             self.units[self._active].write(reg.CONTROL, 4, reg.CONTROL_ENABLE, now_ps)
+
+    def _stops(self, active: int, cycle: int, now_ps: int) -> bool:
+        """Tell the active one to stop; return whether it has. One that does not for too long loses its jobs."""
+        unit = self.units[active]
+        unit.write(reg.CONTROL, 4, 0, now_ps)
+        if not self._status(active) & reg.STATUS_STOPPED:
+            if self._stop_by_cycle is None:
+                self._stop_by_cycle = cycle + vgpu.LOCKUP_CYCLES
+            if cycle < self._stop_by_cycle:
+                return False
+            unit.lose_jobs()
+        self._stop_by_cycle = None
+        return True
 
     # ------------------------------------------------------------ registers
 
@@ -125,7 +140,7 @@ class VirtualGpuHardware(Hardware):
         if not 0 <= in_unit < reg.BLOCK_BYTES:
             return
         if in_unit == reg.CONTROL:
-            works = reg.CONTROL_ENABLE if self._active == bus_id and not self._stopping else 0
+            works = reg.CONTROL_ENABLE if self._active == bus_id and self._stop_by_cycle is None else 0
             value = value & ~reg.CONTROL_ENABLE | works
         self.units[bus_id].write(in_unit, size, value, now_ps)
         self._give_turns(now_ps)
@@ -158,10 +173,10 @@ class VirtualGpuHardware(Hardware):
     def save(self) -> Json:
         saved: Json = msgspec.to_builtins(
             _Saved(
-                1,
+                2,
                 self._enabled,
                 self._active,
-                self._stopping,
+                self._stop_by_cycle,
                 self._quantum_end_cycle,
                 [unit.save() for unit in self.units],
             )
@@ -170,7 +185,7 @@ class VirtualGpuHardware(Hardware):
 
     def restore(self, saved: Json) -> None:
         state = msgspec.convert(saved, _Saved)
-        self._enabled, self._active, self._stopping = state.enabled, state.active, state.stopping
+        self._enabled, self._active, self._stop_by_cycle = state.enabled, state.active, state.stop_by_cycle
         self._quantum_end_cycle = state.quantum_end_cycle
         for unit, each in zip(self.units, state.units, strict=True):
             unit.restore(cast("Json", each))

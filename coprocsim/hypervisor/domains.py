@@ -140,9 +140,14 @@ def _attach(board: Board, domain: Domain, plan: VcoprocPlan, undo: list[Callable
     board.vcoprocs[vcoproc.who] = vcoproc
     undo.append(lambda: board.vcoprocs.pop(vcoproc.who))
     lifecycle.set_state(board, vcoproc, VcoprocState.SLEEPING)
-    if not coproc.platform.scheduled and not domain.paused:
-        lifecycle.begin(board, vcoproc)
-        undo.append(lambda: lifecycle.end(board, vcoproc))
+    if not coproc.platform.scheduled:
+        # Its streams are its own as long as it lives: even while it is paused, what cannot be cut of its job runs.
+        refused_by_iommu = iommu.enable(board, coproc, vcoproc)
+        assert refused_by_iommu is None, "a stream that no other vcoproc has"
+        undo.append(lambda: iommu.disable(board, coproc, vcoproc))
+        if not domain.paused:
+            lifecycle.begin(board, vcoproc)
+            undo.append(lambda: lifecycle.end(board, vcoproc))
     undo.append(lambda: board.timeline.disarm(("guest", vcoproc.who)))
     if plan.workload:
         give_work(board, vcoproc, plan.workload)
@@ -191,6 +196,11 @@ def _detach(board: Board, vcoproc: Vcoproc) -> None:
     lifecycle.set_state(board, vcoproc, VcoprocState.UNKNOWN)
     coproc.scheduler.remove(vcoproc_id, board.now_ps)
     coproc.platform.domain_destroy(vcoproc_id)
+    if not coproc.platform.scheduled:
+        iommu.disable(board, coproc, vcoproc)
+    if coproc.phase is not Phase.FAILED:
+        # Hardware that shares itself goes on with another one's jobs now.
+        interrupts.look(board, coproc)
     del coproc.vcoprocs[vcoproc_id]
     del board.vcoprocs[str(vcoproc_id)]
 
@@ -237,8 +247,15 @@ def unpause(board: Board, domain: Domain) -> None:
 def site_of(board: Board, vcoproc: Vcoproc) -> GuestSite:
     """Return where a vcoproc's guest lives."""
     stream = f"{board.seed}/{vcoproc.domain.name}/{vcoproc.coproc.spec.coproc_id}"
+    machine = [region for coproc in board.coprocs.values() for region in coproc.spec.regions]
     return GuestSite(
-        vcoproc.coproc.spec, vcoproc.coproc.hardware.name, vcoproc.domain.memory, vcoproc.workload_since_ps, stream
+        vcoproc.coproc.spec,
+        vcoproc.coproc.hardware.name,
+        vcoproc.domain.memory,
+        vcoproc.workload_since_ps,
+        stream,
+        vcoproc.windows,
+        tuple(sorted(machine, key=lambda region: region.base)),
     )
 
 

@@ -5,7 +5,7 @@ and end, and are not switched.
 """
 
 from coprocsim.engine import Phase as Order
-from coprocsim.hypervisor import interrupts, iommu, isolation
+from coprocsim.hypervisor import interrupts, isolation
 from coprocsim.hypervisor.state import Board, Coproc, Phase, Use, Vcoproc
 from coprocsim.model import After, Effect, RaiseIrq, Sleep, VcoprocState, Wake, Yield
 
@@ -65,8 +65,6 @@ def begin(board: Board, vcoproc: Vcoproc) -> None:
     coproc = vcoproc.coproc
     if vcoproc.state is not _SLEEPING or coproc.phase is Phase.FAILED:
         return
-    refused = iommu.enable(board, coproc, vcoproc)
-    assert refused is None, "a stream that no other vcoproc has"
     set_state(board, vcoproc, _RUNNING)
     use(board, coproc, Use.RUN)
     apply(board, coproc, coproc.platform.start(vcoproc.vcoproc_id, board.now_ps))
@@ -74,11 +72,12 @@ def begin(board: Board, vcoproc: Vcoproc) -> None:
 
 
 def end(board: Board, vcoproc: Vcoproc) -> None:
-    """Take its part of hardware that shares itself away from a vcoproc."""
+    """Take its part of hardware that shares itself away from a vcoproc; what cannot be cut still runs to its end."""
     coproc = vcoproc.coproc
     if vcoproc.state is _RUNNING:
         set_state(board, vcoproc, _SLEEPING)
-        iommu.disable(board, coproc, vcoproc)
+        coproc.platform.halt(vcoproc.vcoproc_id, board.now_ps)
+        interrupts.look(board, coproc)
         others = any(other.state is _RUNNING for other in coproc.vcoprocs.values())
         use(board, coproc, Use.RUN if others else Use.IDLE)
         if not others:

@@ -122,14 +122,22 @@ class VcoprocPort:
 
     def read(self, region: str, offset: int, size: int) -> int:
         """Return what the access gets; DataAbort if it is refused."""
-        return self._access(region, offset, size, None).value
+        return self._access(self._bases[region] + offset, size, None).value
 
     def write(self, region: str, offset: int, size: int, value: int) -> None:
         """Write; DataAbort if it is refused."""
-        self._access(region, offset, size, value)
+        self._access(self._bases[region] + offset, size, value)
 
-    def _access(self, region: str, offset: int, size: int, value: int | None) -> Outcome:
-        outcome = access(self._board, self._domain, self._bases[region] + offset, size, value)
+    def read_at(self, address: int, size: int) -> int:
+        """Read at any address of the domain's; DataAbort if nothing is there, or it is refused."""
+        return self._access(address, size, None).value
+
+    def write_at(self, address: int, size: int, value: int) -> None:
+        """Write at any address of the domain's; DataAbort if nothing is there, or it is refused."""
+        self._access(address, size, value)
+
+    def _access(self, address: int, size: int, value: int | None) -> Outcome:
+        outcome = access(self._board, self._domain, address, size, value)
         if outcome.route is Route.ABORTED:
             raise DataAbort(outcome.why)
         return outcome

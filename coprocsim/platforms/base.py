@@ -109,7 +109,8 @@ class Platform(ABC):
     """The device tree strings that it claims."""
     scheduled: ClassVar[bool] = True
     """False for hardware that shares itself: no algorithm, no switches; every context is always on it. Then of the
-    hooks from `switch_from` to `resume` only `start` is called, when a domain begins or goes on."""
+    hooks from `switch_from` to `resume` only `start` is called, when a domain begins or goes on, and `halt` when it is
+    paused or dies."""
     own_mmu: ClassVar[bool] = False
     """Whether the platform itself contains the coproc's DMA, through an MMU of the coproc's own."""
     iommu_invalidate_ps: ClassVar[int] = 2 * PS_PER_US
@@ -164,6 +165,10 @@ class Platform(ABC):
 
         Of one that was not told (a fault answered in the driver's place), nothing changes.
         """
+
+    def halt(self, vcoproc: VcoprocId, now_ps: int) -> None:
+        """Let a context work no more until `start`; only for hardware that shares itself."""
+        del vcoproc, now_ps
 
     @abstractmethod
     def reset(self, vcoproc: VcoprocId, now_ps: int) -> Reset:

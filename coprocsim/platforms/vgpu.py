@@ -76,6 +76,10 @@ class VirtualGpuPlatform(Platform):
         self._write(vgpu.OS_ENABLE, self._enabled)
         return ()
 
+    def halt(self, vcoproc: VcoprocId, now_ps: int) -> None:
+        self._enabled &= ~(1 << self._osids[vcoproc])
+        self._write(vgpu.OS_ENABLE, self._enabled)
+
     def bus_id(self, vcoproc: VcoprocId) -> int:
         return self._osids[vcoproc]
 
