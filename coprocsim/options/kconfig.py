@@ -101,18 +101,14 @@ class Options:
         if symbol.visibility == 0:
             if assignment.value == "n":
                 return None
-            unmet = [
-                kconfiglib.expr_str(each)
-                for each in kconfiglib.split_expr(symbol.direct_dep, kconfiglib.AND)
-                if kconfiglib.expr_value(each) == 0
-            ]
-            return f"it depends on `{unmet[0]}`, which is off", f"set `{unmet[0]}=y`, too"
+            unmet = _unmet(symbol)
+            return f"it depends on `{unmet}`, which is off", f"set `{unmet}=y`, too"
         if symbol.choice is None or symbol.str_value == assignment.value:
             return None
         others = [str(each.name) for each in symbol.choice.syms if each is not symbol]
         if assignment.value == "y":
             return f"`{symbol.choice.selection.name}` is set, too, and only one of them can be", "set one of the two"
-        return "one of its choice is on", "set another one: " + ", ".join(f"`{other}=y`" for other in others)
+        return "one of its choice has to be on", "set another one: " + " or ".join(f"`{other}=y`" for other in others)
 
     def _of_no_effect(self, assignments: Iterable[Assignment]) -> Iterator[str]:
         """Yield a warning for each cause why options of a file have not the values that it says."""
@@ -189,6 +185,14 @@ def _where(assignment: Assignment) -> str:
     place = assignment.place
     assert place is not None, "a warning is about a file"
     return f"{place.path}:{place.line}"
+
+
+def _unmet(item: kconfiglib.Symbol | kconfiglib.Choice) -> str:
+    """Return the first option that an option or a choice depends on and that is off."""
+    for each in kconfiglib.split_expr(item.direct_dep, kconfiglib.AND):
+        if kconfiglib.expr_value(each) == 0:
+            return _unmet(each) if isinstance(each, kconfiglib.Choice) else str(kconfiglib.expr_str(each))
+    raise AssertionError("what cannot be seen depends on something")
 
 
 def _is_word(symbol: kconfiglib.Symbol) -> bool:
