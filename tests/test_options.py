@@ -259,10 +259,7 @@ def test_a_file_keeps_its_mode_and_a_link_stays_one(tmp_path):
     config.change(str(link), {"COPROC_CHARGE_DEBT": "y"})
     assert link.is_symlink()
     assert target.stat().st_mode & 0o777 == 0o600
-    assert (
-        "CONFIG_COPROC_CHARGE_FACTOR=2\nCONFIG_COPROC_CHARGE_DEBT=y\n" in target.read_text()
-        or shown(target.read_text())["COPROC_CHARGE_DEBT"] == "y"
-    )
+    assert target.read_text().splitlines()[1:] == ["CONFIG_COPROC_CHARGE_DEBT=y", "CONFIG_COPROC_CHARGE_FACTOR=2"]
     assert sorted(tmp_path.iterdir()) == [link, target]
 
 
@@ -288,7 +285,7 @@ def test_what_is_refused_leaves_the_file_as_it_was(tmp_path, before, values):
 
 @pytest.mark.parametrize("path", ["/proc/no-such-thing", "/no-such-folder/.config", "/dev/null", "."])
 def test_what_cannot_be_written_is_an_error(path):
-    with pytest.raises(OptionError, match="cannot write|is not a file"):
+    with pytest.raises(OptionError, match=r"cannot write|is not a file"):
         config.change(path, {"HAS_COPROC": "n"})
 
 
