@@ -390,6 +390,9 @@ def test_parts_of_other_packages_are_always_there_and_may_be_the_default(home):
         "error: the scheduling algorithm `rrobin` is not built in\n"
         " hint: `CONFIG_COPROC_SCHED_RROBIN=y` in the file of `boot --config` builds it in\n",
     )
+    # Looking works when the package is gone.
+    home.environment["PYTHONPATH"] = str(PROJECT)
+    assert "COPROC_SCHED_DEFAULT               lottery  no " in home.run("config", "show")[1]
 
 
 def test_a_default_algorithm_that_is_not_there_is_refused_where_it_is_named(tmp_path):

@@ -51,8 +51,9 @@ def show(machine_path: Path, path: str | None) -> Shown:
         with read(machine_path) as file:
             config = file.rows(MachineRow)[0].config
     except NoMachine:
-        return Shown("defaults", _options_of(b"", "")[0].shown())
-    options, warnings = _options_of(config.encode(), "the machine's .config")
+        return Shown("defaults", _taken([])[0].shown())
+    # What it names may not be installed any more: looking works all the same.
+    options, warnings = _taken(dotconfig.parse(config.encode(), "the machine's .config"))
     return Shown("machine", options.shown(), warnings)
 
 
