@@ -275,9 +275,7 @@ def test_it_survives_all_other_domains(home):
     assert json.loads(home.quickly("stats --json"))["vcoprocs"][0]["run_ps"] - ran_ps > 19 * 10**9
 
 
-@pytest.mark.parametrize(
-    ("name", "what"), [("Domain-0", "is taken by domain 0"), ("0", "is the id of domain `Domain-0`")]
-)
+@pytest.mark.parametrize(("name", "what"), [("Domain-0", "is taken by domain 0"), ("0", "is the id of Domain-0")])
 def test_no_domain_takes_its_name_or_id(home, name, what):
     home.boot(tree())
     before = home.dump()
