@@ -56,6 +56,10 @@ class DeviceTreeError(SourceError):
     """A mistake in a device tree, or a blob that is none."""
 
 
+class OptionError(SourceError):
+    """A mistake in a `.config`, or in an option that is set."""
+
+
 class StateError(CoprocsimError):
     """Not now: nothing booted yet, already booted, the domain still runs, the file is of another version."""
 

@@ -44,6 +44,10 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         """Return a part's name."""
         return str(getattr(part, self.named_by))
 
+    def is_ours(self, name: str) -> bool:
+        """Return whether that is the name of a part of our own, which can be left out when a machine is built."""
+        return name in self._ours
+
     def __getitem__(self, name: str) -> type[T]:
         return self._ours[name] if name in self._ours else self._installed()[name]
 

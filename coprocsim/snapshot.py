@@ -64,7 +64,8 @@ class VcoprocCounters:
 class MachineRow(NamedTuple):
     """The one machine of a file; `armed` counts the events ever armed, `tree` is the blob it was booted from.
 
-    `checks` is whether the rules of isolation are checked while it runs.
+    `checks` is whether the rules of isolation are checked while it runs. `config` is the whole `.config` that it was
+    built with, a line for each option; empty where it was booted without one: everything is built in.
     """
 
     seed: int
@@ -76,6 +77,7 @@ class MachineRow(NamedTuple):
     tree: bytes
     trace_limit_bytes: int
     checks: bool
+    config: str = ""
 
 
 class AliasRow(NamedTuple):

@@ -315,7 +315,7 @@ def test_without_a_folder_of_its_own_a_machine_is_in_the_users(home):
 
 # ---------------------------------------------------------------- what is loaded
 
-_RULES = ("lark", "fdt", "rich", "platformdirs")
+_RULES = ("lark", "fdt", "kconfiglib", "rich", "platformdirs")
 _MACHINERY = (
     "engine",
     "hypervisor",
@@ -358,6 +358,25 @@ def test_looking_loads_no_parser_no_engine_and_no_plugin(looked_at, arguments):
     assert not loaded & forbidden
     if arguments == ["list", "vcoprocs"]:
         assert not loaded & {"msgspec", "json", "difflib", "coprocsim.model", "coprocsim.store.trace"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "1ms"],
+        ["sched", "set", "xxx0", "--algorithm", "rrobin"],
+        ["list", "schedulers"],
+        ["boot", "dts/minimal.dtb", "--force"],
+    ],
+    ids=" ".join,
+)
+def test_only_who_reads_a_config_of_options_loads_kconfiglib(home, arguments):
+    home.quickly("config set COPROC_PLAT_GENERIC=n")
+    home.quickly("boot dts/minimal.dtb --config .config")
+    program = "import sys; from coprocsim.cli import main; assert main(sys.argv[1:]) == 0; print(*sys.modules)"
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, cwd=home.folder, env=home.environment, capture_output=True, text=True, check=True)
+    assert "kconfiglib" not in done.stdout.splitlines()[-1].split()
 
 
 def test_looking_works_when_a_plugin_is_gone(home):
@@ -425,6 +444,9 @@ def test_sched_shows_a_coproc_or_sets_one(looked_at):
         ("list machines", "machines"),
         ("list platforms --coproc xxx0", "`list platforms` is not about a machine"),
         ("sched set xxx0 slice", "`slice` is not `key=value`"),
+        ("config set", "Missing argument"),
+        ("config set HAS_COPROC", "`HAS_COPROC` is not `NAME=VALUE`"),
+        ("config set CONFIG_HAS_COPROC=y HAS_COPROC=n", "`HAS_COPROC` is given twice"),
         ("sched set xxx0 slice=1ms slice=2ms", "`slice` is given twice"),
         ("workload set polite xxx0 kind", "`kind` is not `key=value`"),
         ("mmio read polite nowhere", "Invalid value for `ADDRESS`: `nowhere` is not a number"),
@@ -573,6 +595,7 @@ def test_a_column_of_the_timeline_is_worth_its_time(looked_at):
         "timeline",
         "timeline --by vcoproc",
         "sched xxx0",
+        "config show",
         "workload show",
         "domain show polite",
         "mmio read polite 0x0",

@@ -14,6 +14,7 @@ from coprocsim.errors import CfgError, CoprocsimError, DeviceTreeError
 from coprocsim.hypervisor import domains, interrupts, iommu, lifecycle, rest
 from coprocsim.hypervisor.mmio import Route
 from coprocsim.hypervisor.state import Board
+from coprocsim.options.build import Build
 from coprocsim.platforms.base import Answer, Refused
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.jobunit import JobUnitPlatform
@@ -299,4 +300,4 @@ def test_a_stream_of_two_coprocs_is_refused_at_boot(tmp_path: Path) -> None:
     gpu, other, *_ = spec.coprocs
     both = replace(spec, coprocs=(gpu, replace(other, streams=gpu.streams[:1])))
     with pytest.raises(DeviceTreeError, match=r"IOMMU stream `.*:0` of `xxx0` is one of `gpu0`, too"):
-        boot.power_on(both, boot.BootOptions({}))
+        boot.power_on(both, boot.BootOptions({}), Build())

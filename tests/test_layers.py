@@ -14,7 +14,7 @@ LAYERS = (
     {"model", "datasheets", "names", "snapshot"},
     {"parameters", "plugins"},
     {"sharing"},
-    {"engine", "schedulers", "platforms", "hardware", "guests", "devicetree", "xlcfg", "store"},
+    {"engine", "schedulers", "platforms", "hardware", "guests", "devicetree", "xlcfg", "options", "store"},
     {"hypervisor"},
     {"observe"},
     {"toolstack"},
@@ -25,6 +25,7 @@ LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 
 HOMES = {
     "fdt": "devicetree",
+    "kconfiglib": "options",
     "lark": "xlcfg",
     "sqlite3": "store",
     "click": "cli",

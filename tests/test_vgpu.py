@@ -20,6 +20,7 @@ from coprocsim.hypervisor.state import Domain
 from coprocsim.model import CoprocSpec, Region, Setting, VcoprocId, VcoprocState
 from coprocsim.observe.verify import verified
 from coprocsim.observe.view import view
+from coprocsim.options.build import Build
 from coprocsim.platforms.vgpu import VirtualGpuPlatform
 from coprocsim.schedulers.unscheduled import Unscheduled
 from coprocsim.snapshot import MachineRow
@@ -214,7 +215,7 @@ def test_a_tree_that_names_an_algorithm_for_it_is_refused():
     found = devicetree.loads((PROJECT / "dts/virtual-gpu.dtb").read_bytes()).machine
     named = replace(found, coprocs=(replace(found.coprocs[0], algorithm="rrobin"),))
     with pytest.raises(DeviceTreeError, match="`gpu0` takes no scheduling algorithm"):
-        power_on(named, BootOptions({}))
+        power_on(named, BootOptions({}), Build())
 
 
 def test_nothing_of_it_can_be_scheduled_later(tmp_path: Path):

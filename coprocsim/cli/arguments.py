@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 # ---------------------------------------------------------------- values: callbacks of click
 
 
-def size(ctx: click.Context, param: click.Parameter, value: str) -> int:
-    """Return `256MiB` in bytes."""
+def size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Return `256MiB` in bytes; None where nothing is given."""
     del ctx
+    if value is None:
+        return None
     from coprocsim.units import parse_size_bytes
 
     try:
@@ -59,13 +61,17 @@ def _refused(param: click.Parameter, what: str) -> click.BadParameter:
     return click.BadParameter(what, param_hint=f"`{name}`")
 
 
-def settings(texts: Iterable[str], shape: str = "key=value") -> "list[Setting]":
-    """Return `key=value` arguments, each of which may hold several with commas between them."""
+def settings(texts: Iterable[str], shape: str = "key=value", prefix: str = "") -> "list[Setting]":
+    """Return `key=value` arguments, each of which may hold several with commas between them.
+
+    Keys may begin with `prefix`, and are returned without it.
+    """
     from coprocsim.model import Setting
 
     found: dict[str, Setting] = {}
     for part in (part for text in texts for part in text.split(",")):
         name, equals, value = (each.strip() for each in part.partition("="))
+        name = name.removeprefix(prefix)
         if not (name and equals and value):
             raise click.UsageError(f"`{part}` is not `{shape}`")
         if name in found:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains
 from coprocsim.cli.tables import json_option, left, print_json, right, seconds, table
 
 if TYPE_CHECKING:
     from coprocsim.observe.listing import CoprocLine, DomainLine, VcoprocLine
+    from coprocsim.toolstack.catalogue import Algorithm, ParameterLine, PlatformLine
 
 _OF_THE_MACHINE = ("coprocs", "vcoprocs", "domains")
 _INSTALLED = ("schedulers", "platforms")
@@ -23,14 +25,14 @@ _INSTALLED = ("schedulers", "platforms")
 @json_option
 @click.pass_obj
 def list_command(machine: Path, what: str | None, coproc: str | None, domain: str | None, as_json: bool) -> None:
-    """List what the machine has, or which schedulers and platforms are installed.
+    """List what the machine has, or which schedulers and platforms there are for it.
 
     Without a word: coprocs, vcoprocs and domains.
     """
     if what in _INSTALLED:
         if coproc is not None or domain is not None:
             raise click.UsageError(f"`list {what}` is not about a machine: leave `--coproc` and `--domain` out")
-        _list_installed(what, as_json)
+        _list_installed(machine, what, as_json)
         return
     from coprocsim.observe import listing
     from coprocsim.observe.view import view
@@ -123,19 +125,30 @@ def _print_domains(lines: "Sequence[DomainLine]") -> None:
 # ---------------------------------------------------------------- what is installed
 
 
-def _list_installed(what: str, as_json: bool) -> None:
+def _list_installed(machine: Path, what: str, as_json: bool) -> None:
     from coprocsim.toolstack import catalogue
 
     if what == "platforms":
-        platforms = catalogue.platforms()
-        if as_json:
-            print_json({"platforms": platforms})
-            return
+        platforms, left_out = catalogue.platforms(machine)
+        _print_platforms(platforms, as_json)
+    else:
+        algorithms, sharing, left_out = catalogue.algorithms(machine)
+        _print_algorithms(algorithms, sharing, as_json)
+    if left_out:
+        off = ", ".join(f"`CONFIG_{each}`" for each in left_out)
+        messages.note(f"this machine is built without {off}; `coprocsim config show` shows its options")
+
+
+def _print_platforms(platforms: "Sequence[PlatformLine]", as_json: bool) -> None:
+    if as_json:
+        print_json({"platforms": platforms})
+    else:
         table(left("Platform", "Hardware", "What it is"), [(x.platform, x.hardware, x.summary) for x in platforms])
         print()
         table(left("Platform", "Drives"), [(x.platform, drives) for x in platforms for drives in x.compatible])
-        return
-    algorithms, sharing = catalogue.algorithms(), catalogue.sharing_parameters()
+
+
+def _print_algorithms(algorithms: "Sequence[Algorithm]", sharing: "Sequence[ParameterLine]", as_json: bool) -> None:
     if as_json:
         print_json({"schedulers": algorithms, "sharing": sharing})
         return

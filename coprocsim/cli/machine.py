@@ -18,21 +18,30 @@ if TYPE_CHECKING:
 @click.argument("tree", metavar="SYSTEM.dtb|.dts", type=click.Path())
 @click.option("--platform", "platforms", metavar="ID=NAME", multiple=True, help="Drive a coproc with this platform.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Of all that is random.")
-@click.option("--trace-limit", metavar="SIZE", callback=size, default="256MiB", show_default=True, help="On disk.")
+@click.option("--trace-limit", metavar="SIZE", callback=size, help="On disk; default: as configured, 256MiB.")
+@click.option("--config", metavar="FILE", type=click.Path(), help="What is built in; default: everything.")
 @click.option("--force", is_flag=True, help="Replace a machine that is up.")
 @json_option
 @click.pass_obj
 def boot_command(
-    machine: Path, tree: str, platforms: tuple[str, ...], seed: int, trace_limit: int, force: bool, as_json: bool
+    machine: Path,
+    tree: str,
+    platforms: tuple[str, ...],
+    seed: int,
+    trace_limit: int | None,
+    config: str | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Boot a machine from a device tree and show the coprocs that it shares.
 
-    A source (.dts) is compiled with dtc.
+    A source (.dts) is compiled with dtc. The FILE of `--config` is a `.config`, as `coprocsim config set` writes it;
+    it is kept with the machine.
     """
     from coprocsim.toolstack.boot import BootOptions, boot
 
     chosen = {setting.name: setting.value for setting in settings(platforms, "ID=NAME")}
-    booted = boot(machine, tree, BootOptions(chosen, seed, trace_limit, force))
+    booted = boot(machine, tree, BootOptions(chosen, seed, trace_limit, force, config))
     found = [_device(booted.snapshot, row) for row in booted.snapshot.coprocs]
     if as_json:
         print_json({"model": booted.snapshot.machine.model, "seed": seed, "coprocs": found})

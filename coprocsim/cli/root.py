@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "verify",
     "stats": "stats",
     "timeline": "timeline",
+    "config": "config",
     "completion": "completion",
 }
 

@@ -10,9 +10,11 @@ from coprocsim.devicetree import machine as _machine
 from coprocsim.devicetree import older as _older
 from coprocsim.devicetree.source import compile_source
 from coprocsim.devicetree.tree import Node, Tree
-from coprocsim.model import MachineSpec, VcoprocNode
+from coprocsim.model import MachineSpec, Sharing, VcoprocNode
 
 __all__ = ["Node", "System", "Tree", "compile_source", "load_domain_nodes", "loads"]
+
+_USUAL = Sharing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +25,13 @@ class System:
     machine: MachineSpec
 
 
-def loads(blob: bytes) -> System:
-    """Return the system that a device tree blob describes; DeviceTreeError, and nothing else, if it is not right."""
+def loads(blob: bytes, defaults: Sharing = _USUAL) -> System:
+    """Return the system that a device tree blob describes; `defaults` are for where it says nothing of the sharing.
+
+    Raises DeviceTreeError, and nothing else, if it is not right.
+    """
     tree = _blob.parse(blob)
-    return System(tree, _machine.read(tree))
+    return System(tree, _machine.read(tree, defaults))
 
 
 def load_domain_nodes(blob: bytes) -> tuple[VcoprocNode, ...]:

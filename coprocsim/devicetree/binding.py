@@ -151,7 +151,7 @@ def _id_place(shared: Shared) -> NodePlace:
 # ---------------------------------------------------------------- one of them
 
 
-def coproc(tree: Tree, shared: Shared, aliases: tuple[str, ...], report: Report) -> CoprocSpec:
+def coproc(tree: Tree, shared: Shared, aliases: tuple[str, ...], defaults: Sharing, report: Report) -> CoprocSpec:
     """Return everything that the tree says of one shared device; doubts go into `report`."""
     node, chosen = shared.node, shared.chosen
     _check_usable(shared)
@@ -172,7 +172,7 @@ def coproc(tree: Tree, shared: Shared, aliases: tuple[str, ...], report: Report)
         algorithm=chosen.string("coproc-sched") if chosen and "coproc-sched" in chosen.properties else None,
         settings=_settings(chosen) if chosen else (),
         domain_settings=_domain_settings(chosen) if chosen else {},
-        sharing=sharing(chosen) if chosen else Sharing(),
+        sharing=sharing(chosen, defaults) if chosen else defaults,
     )
     _warn_of_doubts(tree, shared, spec, report)
     return spec

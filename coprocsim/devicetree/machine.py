@@ -6,7 +6,7 @@ from itertools import chain, islice
 from coprocsim.devicetree import binding, older
 from coprocsim.devicetree.tree import Tree, shortened
 from coprocsim.errors import DeviceTreeError, NodePlace, did_you_mean
-from coprocsim.model import CoprocSpec, MachineSpec, Setting
+from coprocsim.model import CoprocSpec, MachineSpec, Setting, Sharing
 
 _BOOTARGS = "xen,xen-bootargs"
 _DOM0 = "dom0_coprocs"
@@ -14,8 +14,8 @@ _ALGORITHM = "vcoproc_sched"
 _COMMAS_MAX = 8
 
 
-def read(tree: Tree) -> MachineSpec:
-    """Return what the tree shares; DeviceTreeError for the first thing in it that is wrong."""
+def read(tree: Tree, defaults: Sharing) -> MachineSpec:
+    """Return what the tree shares, as `defaults` where it says nothing; DeviceTreeError for the first mistake."""
     report = binding.Report()
     shared = chain(binding.chosen_devices(tree), older.marked_devices(tree))
     found = list(islice(shared, binding.COPROCS_MAX + 1))
@@ -23,7 +23,9 @@ def read(tree: Tree) -> MachineSpec:
     aliases: dict[str, list[str]] = {}
     for name, path in tree.aliases.items():
         aliases.setdefault(path, []).append(name)
-    coprocs = tuple(binding.coproc(tree, each, tuple(aliases.get(each.node.path, ())), report) for each in found)
+    coprocs = tuple(
+        binding.coproc(tree, each, tuple(aliases.get(each.node.path, ())), defaults, report) for each in found
+    )
     binding.warn_of_shared_interrupts(tree, found, report)
     _warn_of_nothing(tree, coprocs, report)
     return MachineSpec(

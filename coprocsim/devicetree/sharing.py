@@ -6,18 +6,19 @@ What the algorithm's own parameters (`coproc-sched-…`) mean, the algorithm kno
 from coprocsim.devicetree.tree import Node, show
 from coprocsim.model import Sharing
 from coprocsim.parameters import BadValue, Parameter, Value
-from coprocsim.sharing import SHARING, sharing_of
+from coprocsim.sharing import SHARING, sharing_of, values_of
 
 _TEXT_MAX = 64
 
 PROPERTIES = {f"coproc-{parameter.property_name()}": parameter for parameter in SHARING.values()}
 
 
-def sharing(node: Node) -> Sharing:
+def sharing(node: Node, defaults: Sharing) -> Sharing:
     """Return what a child of `/chosen` says of the sharing, with the defaults for what it leaves out."""
-    values: dict[str, Value] = {}
+    values = values_of(defaults)
     for name, parameter in PROPERTIES.items():
-        values[parameter.name] = _value(node, name, parameter) if name in node.properties else parameter.default
+        if name in node.properties:
+            values[parameter.name] = _value(node, name, parameter)
     return sharing_of(values)
 
 

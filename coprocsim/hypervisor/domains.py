@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from coprocsim.errors import CfgError, NodePlace, SourceError, Span
+from coprocsim.errors import CfgError, DeviceTreeError, NodePlace, SourceError, Span
 from coprocsim.guests import guest_of
 from coprocsim.guests.base import GuestSite
 from coprocsim.hypervisor import interrupts, iommu, lifecycle
@@ -160,7 +160,9 @@ def streams_of(vcoproc: Vcoproc) -> tuple[str, ...]:
 
 
 def _refusal(what: str, plan: VcoprocPlan, hint: str | None = None) -> SourceError:
-    return CfgError(what, plan.place, hint=hint)
+    # The vcoprocs of Domain-0 stand in the device tree.
+    kind = DeviceTreeError if isinstance(plan.place, NodePlace) else CfgError
+    return kind(what, plan.place, hint=hint)
 
 
 # ---------------------------------------------------------------- destroy, pause, unpause

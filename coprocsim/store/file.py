@@ -126,7 +126,7 @@ def opened(path: Path) -> Iterator[MachineFile]:
 def read(path: Path) -> Iterator[MachineFile]:
     """Open a machine's file to look at it, as the last command left it.
 
-    Raises StateError if there is no machine in it, and as `opened` does.
+    Raises NoMachine if there is none in it, and StateError as `opened` does.
     """
     require(path)
     with _connected(path) as connection:
@@ -138,7 +138,7 @@ def read(path: Path) -> Iterator[MachineFile]:
 
 
 def require(path: Path) -> None:
-    """Raise StateError if there is no file for a machine to be in."""
+    """Raise NoMachine if there is no file for a machine to be in."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -147,9 +147,13 @@ def require(path: Path) -> None:
         raise StateError(f"cannot read the machine's file `{path}`: {error.strerror}") from error
 
 
-def no_machine() -> StateError:
+class NoMachine(StateError):  # noqa: N818 - it is an answer, too
+    """No machine is up."""
+
+
+def no_machine() -> NoMachine:
     """Return the error for a command that needs a machine when there is none."""
-    return StateError("no machine is up", hint="start one with `coprocsim boot SYSTEM.dtb`")
+    return NoMachine("no machine is up", hint="start one with `coprocsim boot SYSTEM.dtb`")
 
 
 @contextmanager

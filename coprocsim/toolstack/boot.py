@@ -20,6 +20,7 @@ from coprocsim.hypervisor import domains, rest
 from coprocsim.hypervisor.machine import Hypervisor, Parts, build_coproc
 from coprocsim.hypervisor.state import Board, Coproc
 from coprocsim.model import DOMAIN_0, DOMAIN_0_NAME, CoprocSpec, MachineSpec, TreeSetting
+from coprocsim.options.build import FRAMEWORK, Build, platform_symbol
 from coprocsim.parameters import BadValue, Parameter, Scope, Value, of_scope
 from coprocsim.platforms.base import Platform
 from coprocsim.schedulers import DEFAULT_ALGORITHM
@@ -27,12 +28,12 @@ from coprocsim.schedulers.base import Scheduler
 from coprocsim.schedulers.unscheduled import Unscheduled
 from coprocsim.snapshot import DomainSettingRow, MachineRow, Snapshot
 from coprocsim.store import no_machine, opened, require
-from coprocsim.toolstack.parts import algorithm_named, platform_for, platform_named
+from coprocsim.toolstack.config import build_of_file
+from coprocsim.toolstack.parts import algorithm_named, builds_in, platform_for, platform_named
 from coprocsim.toolstack.session import coproc_named
 from coprocsim.units import show_duration
 
 DEFAULT_SEED = 1
-DEFAULT_TRACE_LIMIT_BYTES = 256 * 2**20
 _DOMAIN_0_MEMORY_MIB = 1024
 # An Arm physical address has at most 52 bits.
 _ADDRESS_STOP = 2**52
@@ -41,12 +42,16 @@ _FDT_MAGIC = b"\xd0\x0d\xfe\xed"
 
 @dataclass(frozen=True, slots=True)
 class BootOptions:
-    """What the command line adds to the device tree; `platforms` by coproc identifier."""
+    """What the command line adds to the device tree; `platforms` by coproc identifier.
+
+    Without a `.config` everything is built in, and the trace limit is that of the options where none is given.
+    """
 
     platforms: Mapping[str, str]
     seed: int = DEFAULT_SEED
-    trace_limit_bytes: int = DEFAULT_TRACE_LIMIT_BYTES
+    trace_limit_bytes: int | None = None
     force: bool = False
+    config_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +66,19 @@ class Booted:
 def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
     """Boot the machine at `machine_path` from a .dtb, or a .dts through dtc.
 
-    Raises DeviceTreeError for what is wrong with the tree and StateError if the machine is up already.
+    Raises DeviceTreeError for what is wrong with the tree, OptionError for the `.config`, and StateError if the machine
+    is up already.
     """
+    build, config_warnings = (Build(), ()) if options.config_path is None else build_of_file(options.config_path)
     blob = _blob(tree_path)
     try:
-        spec = devicetree.loads(blob).machine
-        board, warnings = power_on(spec, options)
+        spec = devicetree.loads(blob, build.sharing).machine
+        board, warnings = power_on(spec, options, build)
     except SourceError as error:
         error.path = tree_path
         raise
-    machine = MachineRow(options.seed, 0, 0, 1, spec.model, tree_path, blob, options.trace_limit_bytes, board.checks)
+    limit_bytes = build.trace_limit_bytes if options.trace_limit_bytes is None else options.trace_limit_bytes
+    machine = MachineRow(options.seed, 0, 0, 1, spec.model, tree_path, blob, limit_bytes, board.checks, build.config)
     _make_folder(machine_path.parent)
     with opened(machine_path) as file:
         if file.is_up and not options.force:
@@ -82,8 +90,8 @@ def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
             file.clear()
         snapshot = rest.to_rows(board, machine)
         file.save(snapshot)
-        file.append_trace(board.trace, options.trace_limit_bytes)
-    return Booted(snapshot, spec.notes, (*spec.warnings, *warnings))
+        file.append_trace(board.trace, limit_bytes)
+    return Booted(snapshot, spec.notes, (*config_warnings, *spec.warnings, *warnings))
 
 
 def shutdown(machine_path: Path) -> None:
@@ -116,9 +124,9 @@ def _blob(tree_path: str) -> bytes:
     return blob
 
 
-def power_on(spec: MachineSpec, options: BootOptions) -> tuple[Board, tuple[str, ...]]:
+def power_on(spec: MachineSpec, options: BootOptions, build: Build) -> tuple[Board, tuple[str, ...]]:
     """Return the machine that a device tree describes, at instant 0 with Domain-0 in it, and warnings."""
-    board = Board(options.seed, Timeline())
+    board = Board(options.seed, Timeline(), checks=build.checks)
     board.aliases = dict(spec.aliases)
     for coproc_id in options.platforms:
         if coproc_id not in {coproc.coproc_id for coproc in spec.coprocs}:
@@ -126,16 +134,29 @@ def power_on(spec: MachineSpec, options: BootOptions) -> tuple[Board, tuple[str,
             raise LookupFailed(
                 f"`--platform`: no shared coproc `{coproc_id}`", hint=did_you_mean(coproc_id, known, "the tree shares")
             )
+    _check_framework(spec, build)
     _check_streams(spec)
     warnings = []
     for coproc_spec in spec.coprocs:
-        coproc = _bring_up(board, spec, coproc_spec, options)
+        coproc = _bring_up(board, spec, coproc_spec, options, build)
         if not coproc_spec.streams and not coproc.platform.own_mmu:
             warnings.append(f"`{coproc_spec.coproc_id}`: no `iommus`, so nothing contains its DMA")
         coproc.platform.probe(board.now_ps)
     _create_domain_0(board, spec)
     Hypervisor(board).settle()
     return board, tuple(warnings)
+
+
+def _check_framework(machine: MachineSpec, build: Build) -> None:
+    """Refuse to share anything without what shares it."""
+    if machine.coprocs and not build.has(FRAMEWORK):
+        first = machine.coprocs[0]
+        raise DeviceTreeError(
+            "the shared coprocessor framework is not built in",
+            first.place,
+            why=f"the tree shares `{first.coproc_id}`",
+            hint=builds_in(FRAMEWORK),
+        )
 
 
 def _check_streams(machine: MachineSpec) -> None:
@@ -153,13 +174,13 @@ def _check_streams(machine: MachineSpec) -> None:
                 )
 
 
-def _bring_up(board: Board, machine: MachineSpec, spec: CoprocSpec, options: BootOptions) -> Coproc:
+def _bring_up(board: Board, machine: MachineSpec, spec: CoprocSpec, options: BootOptions, build: Build) -> Coproc:
     for region in spec.regions:
         if region.base + region.size_bytes > _ADDRESS_STOP:
             what = f"range `{region.name}` ends at {region.base + region.size_bytes:#x}"
             raise DeviceTreeError(what, NodePlace(spec.path, "reg"), hint="a physical address has at most 52 bits")
-    platform = _platform(spec, options)
-    scheduler = _algorithm(machine, spec) if platform.scheduled else _no_algorithm(spec, platform)
+    platform = _platform(spec, options, build)
+    scheduler = _algorithm(machine, spec, build) if platform.scheduled else _no_algorithm(spec, platform)
     settings = {**scheduler.defaults(Scope.COPROC), **_settings(scheduler, Scope.COPROC, spec.settings)}
     parts = Parts(MODELS[platform.hardware], platform, scheduler)
     coproc = build_coproc(board, spec, parts, settings, spec.sharing)
@@ -173,24 +194,29 @@ def _bring_up(board: Board, machine: MachineSpec, spec: CoprocSpec, options: Boo
     return coproc
 
 
-def _platform(spec: CoprocSpec, options: BootOptions) -> type[Platform]:
+def _platform(spec: CoprocSpec, options: BootOptions, build: Build) -> type[Platform]:
     chosen = options.platforms.get(spec.coproc_id)
-    platform = platform_for(spec.compatible) if chosen is None else platform_named(chosen)
+    platform = platform_for(spec.compatible, build) if chosen is None else platform_named(chosen, build)
     if platform is None:
-        strings = ", ".join(f"`{string}`" for string in spec.compatible) or "nothing"
-        raise DeviceTreeError(
-            f"no platform drives `{spec.coproc_id}`",
-            NodePlace(spec.path, "compatible"),
-            why=f"the node is compatible with {strings}",
-            hint=f"`boot --platform {spec.coproc_id}=generic` emulates any node",
-        )
+        raise _no_platform(spec)
     unfit = platform.unfit(spec)
     if unfit is not None:
         raise DeviceTreeError(f"platform `{platform.name}` cannot drive this node: {unfit}", NodePlace(spec.path))
     return platform
 
 
-def _algorithm(machine: MachineSpec, spec: CoprocSpec) -> type[Scheduler]:
+def _no_platform(spec: CoprocSpec) -> DeviceTreeError:
+    strings = ", ".join(f"`{string}`" for string in spec.compatible) or "nothing"
+    why = f"the node is compatible with {strings}"
+    hint = f"`boot --platform {spec.coproc_id}=generic` emulates any node"
+    left_out = platform_for(spec.compatible, Build())
+    if left_out is not None:
+        why, hint = f"the platform `{left_out.name}` is not built in", builds_in(platform_symbol(left_out.name))
+    what = f"no platform drives `{spec.coproc_id}`"
+    return DeviceTreeError(what, NodePlace(spec.path, "compatible"), why=why, hint=hint)
+
+
+def _algorithm(machine: MachineSpec, spec: CoprocSpec, build: Build) -> type[Scheduler]:
     place = NodePlace(spec.place.node, "coproc-sched")
     name = spec.algorithm
     if name is None and machine.default_algorithm is not None:
@@ -198,7 +224,7 @@ def _algorithm(machine: MachineSpec, spec: CoprocSpec) -> type[Scheduler]:
         if isinstance(machine.default_algorithm.place, NodePlace):
             place = machine.default_algorithm.place
     try:
-        return algorithm_named(name or DEFAULT_ALGORITHM)
+        return algorithm_named(name or build.default_algorithm or DEFAULT_ALGORITHM, build)
     except LookupFailed as error:
         raise DeviceTreeError(error.what, place, hint=error.hint) from error
 

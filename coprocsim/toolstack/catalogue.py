@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from coprocsim.observe.view import view
+from coprocsim.options.build import algorithm_symbol, platform_symbol
 from coprocsim.parameters import Kind, Parameter, Value
 from coprocsim.platforms import PLATFORMS
 from coprocsim.schedulers import ALGORITHMS
-from coprocsim.sharing import SHARING
+from coprocsim.sharing import SHARING, values_of
 from coprocsim.snapshot import CoprocRow, CoprocSettingRow, VcoprocSettingRow
 from coprocsim.store import read
+from coprocsim.toolstack.config import build_of
+from coprocsim.toolstack.parts import has_algorithm, has_platform
 
 
 class ParameterLine(NamedTuple):
@@ -69,30 +72,52 @@ class Schedule(NamedTuple):
     vcoprocs: tuple[DomainSettings, ...]
 
 
-def algorithms() -> list[Algorithm]:
-    """Return the scheduling algorithms that are installed."""
-    return [
-        Algorithm(name, algorithm.summary, tuple(_parameter(each) for each in algorithm.parameters))
-        for name, algorithm in ALGORITHMS.items()
-    ]
+class Algorithms(NamedTuple):
+    """The algorithms that there are, and what is set for each of them; `left_out` are options that are off."""
+
+    schedulers: tuple[Algorithm, ...]
+    sharing: tuple[ParameterLine, ...]
+    left_out: tuple[str, ...]
 
 
-def sharing_parameters() -> list[ParameterLine]:
-    """Return the parameters that a coproc has under every algorithm."""
-    return [_parameter(each) for each in SHARING.values()]
+class Platforms(NamedTuple):
+    """The platforms that there are; `left_out` are options that are off."""
+
+    platforms: tuple[PlatformLine, ...]
+    left_out: tuple[str, ...]
 
 
-def _parameter(parameter: Parameter) -> ParameterLine:
-    default = parameter.show(parameter.default)
-    return ParameterLine(parameter.name, parameter.scope.value, default, parameter.limits(), parameter.help)
+def algorithms(machine_path: Path) -> Algorithms:
+    """Return the scheduling algorithms that are installed, and built into the machine if one is up."""
+    build = build_of(machine_path)
+    defaults = values_of(build.sharing)
+    return Algorithms(
+        tuple(
+            Algorithm(name, algorithm.summary, tuple(_parameter(each, each.default) for each in algorithm.parameters))
+            for name, algorithm in ALGORITHMS.items()
+            if has_algorithm(name, build)
+        ),
+        tuple(_parameter(each, defaults[name]) for name, each in SHARING.items()),
+        tuple(algorithm_symbol(name) for name in ALGORITHMS if not has_algorithm(name, build)),
+    )
 
 
-def platforms() -> list[PlatformLine]:
-    """Return the platforms that are installed."""
-    return [
-        PlatformLine(name, platform.hardware, platform.scheduled, platform.compatible, platform.summary)
-        for name, platform in PLATFORMS.items()
-    ]
+def _parameter(parameter: Parameter, default: Value) -> ParameterLine:
+    shown = parameter.show(default)
+    return ParameterLine(parameter.name, parameter.scope.value, shown, parameter.limits(), parameter.help)
+
+
+def platforms(machine_path: Path) -> Platforms:
+    """Return the platforms that are installed, and built into the machine if one is up."""
+    build = build_of(machine_path)
+    return Platforms(
+        tuple(
+            PlatformLine(name, platform.hardware, platform.scheduled, platform.compatible, platform.summary)
+            for name, platform in PLATFORMS.items()
+            if has_platform(name, build)
+        ),
+        tuple(platform_symbol(name) for name in PLATFORMS if not has_platform(name, build)),
+    )
 
 
 def schedule(machine_path: Path, coproc_name: str) -> Schedule:

@@ -9,6 +9,7 @@ from coprocsim.errors import CoprocsimError, StateError
 from coprocsim.hypervisor import domains, mmio, tuning
 from coprocsim.hypervisor.state import Asked, Board, Coproc
 from coprocsim.model import Setting, VcoprocId, VcoprocState
+from coprocsim.options.build import Build
 from coprocsim.parameters import BadSetting, BadValue, Scope, Value
 from coprocsim.schedulers.base import Idle
 from coprocsim.sharing import SHARING
@@ -226,13 +227,13 @@ def set_schedule(
                     f"`{coproc.spec.coproc_id}` shares itself: nothing of it is scheduled",
                     why=f"platform `{coproc.platform.name}` drives hardware-virtualised silicon",
                 )
-            _set_coproc(board, coproc, algorithm, settings)
+            _set_coproc(board, coproc, algorithm, settings, Build(machine.machine.config))
         except BadSetting as error:
             raise CoprocsimError(str(error), hint=error.hint) from error
 
 
-def _set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting]) -> None:
-    scheduler = type(coproc.scheduler) if algorithm is None else algorithm_named(algorithm)
+def _set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting], build: Build) -> None:
+    scheduler = type(coproc.scheduler) if algorithm is None else algorithm_named(algorithm, build)
     sharing = _sharing([setting for setting in settings if setting.name in SHARING])
     own = [setting for setting in settings if setting.name not in SHARING]
     values = check_settings(scheduler, Scope.COPROC, own)

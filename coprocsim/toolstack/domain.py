@@ -21,6 +21,7 @@ from coprocsim.hypervisor import domains
 from coprocsim.hypervisor.state import Board, Coproc
 from coprocsim.model import (
     DOMAIN_0,
+    DOMAIN_0_NAME,
     CfgValue,
     CoprocRequest,
     DomainSpec,
@@ -86,6 +87,9 @@ def plan_domain(board: Board, spec: DomainSpec, base: Path) -> tuple[domains.Dom
                 f", or end that one with `coprocsim domain destroy {spec.name}`" if domain.domain_id != DOMAIN_0 else ""
             )
             raise CfgError(f"the name `{spec.name}` is taken by domain {domain.domain_id}", spec.name_place, hint=hint)
+    if spec.name == str(DOMAIN_0):
+        what = f"the name `{spec.name}` is the id of {DOMAIN_0_NAME}"
+        raise CfgError(what, spec.name_place, why="commands would take it for that", hint="choose another name")
     warnings: list[str] = []
     nodes = _partial_tree(spec, base, warnings)
     plans: dict[str, domains.VcoprocPlan] = {}
@@ -275,9 +279,15 @@ def destroy(machine_path: Path, name: str) -> Ended:
 
 
 def pause(machine_path: Path, name: str) -> None:
-    """Pause a domain; StateError if it is paused already."""
+    """Pause a domain; StateError for Domain-0, and if it is paused already."""
     with session(machine_path) as machine:
         domain = domain_named(machine.board, name)
+        if domain.domain_id == DOMAIN_0:
+            raise StateError(
+                "Domain-0 cannot be paused",
+                why="who pauses and unpauses domains is in it",
+                hint="`coprocsim workload clear Domain-0 COPROC` stops its driver",
+            )
         if domain.paused:
             raise StateError(f"domain `{domain.name}` is paused already")
         domains.pause(machine.board, domain)

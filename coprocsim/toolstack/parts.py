@@ -6,6 +6,7 @@ from coprocsim.errors import LookupFailed, PluginError, did_you_mean
 from coprocsim.hardware import MODELS
 from coprocsim.hypervisor.machine import Parts
 from coprocsim.model import Setting
+from coprocsim.options.build import Build, algorithm_symbol, platform_symbol
 from coprocsim.parameters import BadSetting, BadValue, Scope, Value, named, of_scope
 from coprocsim.platforms import PLATFORMS
 from coprocsim.platforms.base import Platform
@@ -15,27 +16,53 @@ from coprocsim.schedulers.unscheduled import Unscheduled
 from coprocsim.snapshot import CoprocRow
 
 
-def platform_named(name: str) -> type[Platform]:
-    """Return the platform of that name; LookupFailed with the nearest."""
+def has_platform(name: str, build: Build) -> bool:
+    """Return whether a platform is built in; those of other packages always are."""
+    return not PLATFORMS.is_ours(name) or build.has(platform_symbol(name))
+
+
+def has_algorithm(name: str, build: Build) -> bool:
+    """Return whether an algorithm is built in; those of other packages always are."""
+    return not ALGORITHMS.is_ours(name) or build.has(algorithm_symbol(name))
+
+
+def platform_named(name: str, build: Build) -> type[Platform]:
+    """Return the platform of that name; LookupFailed with the nearest, or with the option that builds it in."""
     if name not in PLATFORMS:
-        raise LookupFailed(f"no platform `{name}`", hint=did_you_mean(name, PLATFORMS, "there are"))
+        known = [each for each in PLATFORMS if has_platform(each, build)]
+        raise LookupFailed(f"no platform `{name}`", hint=_there_are(name, known))
+    if not has_platform(name, build):
+        raise LookupFailed(f"the platform `{name}` is not built in", hint=builds_in(platform_symbol(name)))
     return PLATFORMS[name]
 
 
-def platform_for(compatible: Iterable[str]) -> type[Platform] | None:
+def platform_for(compatible: Iterable[str], build: Build) -> type[Platform] | None:
     """Return the platform that claims the first of these strings that any claims."""
     for string in compatible:
-        for platform in PLATFORMS.values():
-            if string in platform.compatible:
+        for name, platform in PLATFORMS.items():
+            if string in platform.compatible and has_platform(name, build):
                 return platform
     return None
 
 
-def algorithm_named(name: str) -> type[Scheduler]:
-    """Return the algorithm of that name; LookupFailed with the nearest."""
+def algorithm_named(name: str, build: Build) -> type[Scheduler]:
+    """Return the algorithm of that name; LookupFailed with the nearest, or with the option that builds it in."""
     if name not in ALGORITHMS:
-        raise LookupFailed(f"no scheduling algorithm `{name}`", hint=did_you_mean(name, ALGORITHMS, "there are"))
+        known = [each for each in ALGORITHMS if has_algorithm(each, build)]
+        raise LookupFailed(f"no scheduling algorithm `{name}`", hint=_there_are(name, known))
+    if not has_algorithm(name, build):
+        what = f"the scheduling algorithm `{name}` is not built in"
+        raise LookupFailed(what, hint=builds_in(algorithm_symbol(name)))
     return ALGORITHMS[name]
+
+
+def _there_are(name: str, known: list[str]) -> str:
+    return did_you_mean(name, known, "there are" if known else "built in is")
+
+
+def builds_in(symbol: str) -> str:
+    """Return the hint for what an option that is off leaves out."""
+    return f"`CONFIG_{symbol}=y` in the file of `boot --config` builds it in"
 
 
 def parts_of(row: CoprocRow) -> Parts:
