@@ -13,7 +13,7 @@ from coprocsim.guests import guest_of
 from coprocsim.hypervisor import isolation
 from coprocsim.hypervisor.domains import site_of, streams_of
 from coprocsim.hypervisor.machine import Parts, build_coproc
-from coprocsim.hypervisor.state import Board, Coproc, Domain, Fault, Phase, Use, Vcoproc
+from coprocsim.hypervisor.state import Board, Coproc, Departed, Domain, Fault, Phase, Use, Vcoproc
 from coprocsim.model import (
     Charge,
     CoprocSpec,
@@ -155,6 +155,9 @@ def _add_coproc(snapshot: Snapshot, board: Board, coproc: Coproc) -> None:
         ]
     for kind, saved in plugins:
         snapshot.plugins.append(rows.PluginRow(kind, coproc_id, _text(saved)))
+    if coproc.departed is not None:
+        departed = msgspec.json.encode(coproc.departed).decode()
+        snapshot.plugins.append(rows.PluginRow("departed", coproc_id, departed))
 
 
 def _switching_of(coproc: Coproc) -> _Switching:
@@ -246,6 +249,8 @@ def from_rows(snapshot: Snapshot, parts_of: Callable[[rows.CoprocRow], Parts]) -
             coproc.mirror = isolation.mirror_of(board, coproc)
             coproc.mirror.hardware.restore(states["mirror-hardware", coproc_row.coproc_id])
             coproc.mirror.platform.restore(states["mirror-platform", coproc_row.coproc_id])
+        if ("departed", coproc_row.coproc_id) in states:
+            coproc.departed = msgspec.convert(states["departed", coproc_row.coproc_id], Departed)
     for domain_row in snapshot.domains:
         _domain(board, snapshot, domain_row)
     for vcoproc_row in snapshot.vcoprocs:

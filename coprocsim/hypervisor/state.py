@@ -121,6 +121,8 @@ class Coproc:
     """While a context enters, if isolation is checked."""
     last: str | None = None
     """Whose context left last."""
+    departed: "Departed | None" = None
+    """That context, if its domain has been destroyed since."""
     faults: "list[Fault]" = field(default_factory=list)
     vcoprocs: dict[VcoprocId, Vcoproc] = field(default_factory=dict)
     counters: CoprocCounters = field(default_factory=CoprocCounters)
@@ -132,6 +134,15 @@ class Mirror:
 
     hardware: Hardware
     platform: Platform
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """A context as it left the hardware, and whose it was."""
+
+    who: str
+    domain: str
+    context: dict[str, bytes]
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from coprocsim.hypervisor import faults, interrupts, iommu, isolation, ladder
 from coprocsim.hypervisor.lifecycle import apply, set_state, use
 from coprocsim.hypervisor.state import Asked, Board, Coproc, Phase, Use, Vcoproc
 from coprocsim.model import Charge, FaultKind, Payer, VcoprocState
-from coprocsim.platforms.base import Busy, Entered, Failed, Left
+from coprocsim.platforms.base import Busy, Entered, Failed, Leave, Left
 from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Turn
 from coprocsim.units import TIMELINE_END_PS
 
@@ -110,8 +110,11 @@ def _closed(board: Board, coproc: Coproc, turn: Turn, overrun_ps: int) -> Ran:
 def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> None:
     """Ask the platform to stop and save the running context: done, denied, or broken."""
     who = current.who
-    context = isolation.context_of(board, coproc) if board.checks else {}
-    left = faults.leaving(board, coproc, current) or coproc.platform.switch_from(current.vcoproc_id, board.now_ps)
+    context: dict[str, bytes] = {}
+    left: Leave | None = faults.leaving(board, coproc, current)
+    if left is None:
+        context = isolation.context_of(board, coproc) if board.checks else {}
+        left = coproc.platform.switch_from(current.vcoproc_id, board.now_ps)
     interrupts.look(board, coproc)
     match left:
         case Busy(retry_ps):
@@ -120,10 +123,10 @@ def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> 
             board.record(coproc, "switch_from", who, "busy", retry_ps)
             _denied(board, coproc, current, answer, retry_ps)
         case Left(cost_ps):
-            if board.checks:
-                cost_ps = isolation.checked_cost_ps(board, coproc, who, "switch_from", cost_ps)
-                isolation.left(coproc, current, context)
             board.record(coproc, "switch_from", who, "left", cost_ps)
+            cost_ps = isolation.checked_cost_ps(board, coproc, who, "switch_from", cost_ps)
+            if board.checks:
+                isolation.left(coproc, current, context)
             _close_turn(board, coproc, current)
             coproc.answer = answer
             # What the context raised while it was being stopped is still its own, however short the switch.
@@ -243,6 +246,7 @@ def _left(board: Board, coproc: Coproc) -> None:
     assert current is not None
     stale = coproc.faults and faults.due(board, coproc, FaultKind.STALE_IOMMU, current) is not None
     invalidate_ps = iommu.disable(board, coproc, current, forget=not stale)
+    invalidate_ps = isolation.checked_cost_ps(board, coproc, current.who, "iommu_invalidate_ps", invalidate_ps)
     coproc.current = None
     set_state(board, current, _SLEEPING if current.state is _ASKED_TO_SLEEP else _WAITING)
     if coproc.faults:
@@ -283,9 +287,8 @@ def _enter(board: Board, coproc: Coproc, vcoproc: Vcoproc, granted: Run) -> None
         isolation.entering(board, coproc, vcoproc)
     match fault or coproc.platform.switch_to(vcoproc.vcoproc_id, board.now_ps):
         case Entered(cost_ps):
-            if board.checks:
-                cost_ps = isolation.checked_cost_ps(board, coproc, vcoproc.who, "switch_to", cost_ps)
             board.record(coproc, "switch_to", vcoproc.who, "entered", cost_ps)
+            cost_ps = isolation.checked_cost_ps(board, coproc, vcoproc.who, "switch_to", cost_ps)
             _switching(board, coproc, Phase.ENTERING, cost_ps)
         case Failed(why):
             board.record(coproc, "switch_to", vcoproc.who, "failed", why)

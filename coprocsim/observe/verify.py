@@ -69,6 +69,7 @@ class _Coproc:
         self.at_ps = -1
         self.raised: dict[str, set[str]] = {}
         self.excused: set[str] = set()
+        self.pending: set[tuple[str, str]] = set()
 
 
 def verified(seen: "View", file: "MachineFile") -> Verdict:
@@ -105,22 +106,37 @@ def _of_row(coproc: _Coproc, row: "TraceRow") -> Iterator[tuple[str, str, str]]:
             yield who, rule, what
         case ("state", str(who), _, str(new)):
             yield from _of_state(coproc, who, new)
+        case ("switch_from" | "switch_to" as hook, str(who), "left" | "entered", int(cost_ps)) if cost_ps < 0:
+            yield who, Rule.TIME, f"`{hook}` answers a cost of {cost_ps} ps"
         case ("iommu_enable", str(who)):
-            if coproc.holder is not None and coproc.scheduled:
-                yield who, Rule.IOMMU, f"its translations are enabled while those of {coproc.holder} are"
-            coproc.holder = who
+            yield from _of_enable(coproc, who)
+        case ("iommu_stale", str(who), int(address), *_, str(stale)):
+            what = f"its DMA at {address:#x} went to the memory of {stale}: its translations were not invalidated"
+            yield who, Rule.IOMMU, what
         case ("iommu_disable", str(who)):
             coproc.holder = None if coproc.holder == who else coproc.holder
         case ("raised", str(who), str(line)):
             coproc.raised.setdefault(line, set()).add(who)
+            coproc.pending.add((who, line))
         case ("trap", str(who), *_) | ("reset", str(who), _):
             # What its own access or its reset has raised is its own.
             coproc.excused.add(who)
         case ("irq", str(who), str(line)):
             owners = coproc.raised.get(line, set())
-            if owners and who not in owners | coproc.excused:
+            # A paused domain gets later, when it goes on, what was raised for it.
+            if owners and who not in owners | coproc.excused and (who, line) not in coproc.pending:
                 what = f"line {line} was raised for {', '.join(sorted(owners))} and is delivered to {who}"
                 yield who, Rule.IRQ, what
+            coproc.pending.discard((who, line))
+
+
+def _of_enable(coproc: _Coproc, who: str) -> Iterator[tuple[str, str, str]]:
+    if coproc.scheduled:
+        if coproc.holder is not None:
+            yield who, Rule.IOMMU, f"its translations are enabled while those of {coproc.holder} are"
+        for other in sorted(coproc.on_hardware - {who}):
+            yield who, Rule.IOMMU, f"its translations are enabled while {other} runs"
+    coproc.holder = who
 
 
 def _of_state(coproc: _Coproc, who: str, new: str) -> Iterator[tuple[str, str, str]]:
