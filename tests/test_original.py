@@ -65,7 +65,7 @@ def shared_ms(charge: Charge) -> dict[str, float]:
 def test_denial_charged_to_nobody():
     """The original: shares shift to whoever denies longest, here ten times 13.3 ms to 10 ms. Here it is debt.
 
-    All of `a`'s turns but the first are 6.7 ms long and overrun by 3.3, so both have 10 ms each time: in 233 ms there are
+    All turns of `a` but the first are 6.7 ms long and overrun by 3.3, so both have 10 ms each time: in 233 ms there are
     the first two turns (13.3 + 10), ten times two turns (10 + 10), and 9.7 ms of the next one of `a`.
     """
     assert shared_ms(Charge.NONE) == {"d1v0": 133.0, "d2v0": 100.0}

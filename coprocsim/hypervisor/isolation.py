@@ -98,8 +98,8 @@ def context_of(board: Board, coproc: Coproc) -> dict[str, bytes]:
     return dict(coproc.hardware.context())
 
 
-def left(coproc: Coproc, vcoproc: Vcoproc, context: dict[str, bytes]) -> None:
-    """Keep what a context was as it left."""
+def left(coproc: Coproc, vcoproc: Vcoproc, context: dict[str, bytes] | None) -> None:
+    """Keep what a context was as it left, None if that is not to be checked."""
     vcoproc.left, vcoproc.changed = context, False
     coproc.last, coproc.departed = vcoproc.who, None
 

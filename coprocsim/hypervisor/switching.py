@@ -125,8 +125,7 @@ def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> 
         case Left(cost_ps):
             board.record(coproc, "switch_from", who, "left", cost_ps)
             cost_ps = isolation.checked_cost_ps(board, coproc, who, "switch_from", cost_ps)
-            if board.checks:
-                isolation.left(coproc, current, context)
+            isolation.left(coproc, current, context if board.checks else None)
             _close_turn(board, coproc, current)
             coproc.answer = answer
             # What the context raised while it was being stopped is still its own, however short the switch.

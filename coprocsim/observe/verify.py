@@ -75,15 +75,19 @@ class _Coproc:
 def verified(seen: "View", file: "MachineFile") -> Verdict:
     """Return what the trace shows of each rule."""
     coprocs = {coproc_id: _Coproc(row) for coproc_id, row in seen.coprocs.items()}
+    told: list[Finding] = []
     findings: list[Finding] = []
     count = 0
     for row in file.trace(0, seen.now_ps):
         count += 1
         known = coprocs.get(row[1])
         if known is not None:
-            findings += (Finding(row[0], row[1], *each) for each in _of_row(known, row))
+            found = [Finding(row[0], row[1], *each) for each in _of_row(known, row)]
+            (told if row[2] == "finding" else findings).extend(found)
     findings += _of_time(seen, file)
-    findings = list(dict.fromkeys(findings))
+    # What was found while it ran is not found once more, in other words.
+    known_already = {each[:4] for each in told}
+    findings = list(dict.fromkeys([*told, *(each for each in findings if each[:4] not in known_already)]))
     findings.sort(key=lambda each: each.at_ps)
     rules = tuple(
         RuleLine(rule.value, _how(rule, seen), sum(each.rule == rule for each in findings), DEMANDS[rule])
