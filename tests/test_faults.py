@@ -29,7 +29,7 @@ from coprocsim.store import read
 from coprocsim.toolstack import control, provoke
 from coprocsim.toolstack import domain as toolstack_domain
 from coprocsim.toolstack.boot import BootOptions, boot
-from tests.machines import MS, US, Machine, hardware_of, state
+from tests.machines import MS, US, Machine, deny, driver, driver_of, hardware_of, scripted, state
 
 BLANK = MachineRow(0, 0, 0, 0, "a model", "a.dtb", b"", 0, True)
 PROJECT = Path(__file__).parent.parent
@@ -203,6 +203,18 @@ def test_a_denial_lasts_as_long_and_comes_as_often_as_is_said():
         "1000 fault - deny injected",
         *(f"{at_us} fault d2v0 deny strikes" for at_us in (2_025, 7_025, 12_025)),
     ]
+
+
+@pytest.mark.parametrize("first", ["a fault", "the driver"])
+def test_a_driver_that_was_never_told_to_stop_is_not_told_to_go_on(first: str):
+    machine, (a, b) = scripted("a", "b", slice=2 * MS, platform=driver())
+    deny(a, MS) if first == "the driver" else inject(machine, FaultKind.DENY)
+    machine.wake(a, b)
+    machine.run(2_500 * US)
+    assert a.coproc.denied_since_ps == 2 * MS
+    machine.sleep(b)
+    assert machine.story("resume") == ["2500 resume d1v0"]
+    assert driver_of(a).resumed == ([a.vcoproc_id] if first == "the driver" else [])
 
 
 def test_a_fault_of_one_domain_leaves_the_other_alone():

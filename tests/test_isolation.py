@@ -189,17 +189,24 @@ class Doorbell(GenericPlatform):
     def reset(self, vcoproc: VcoprocId, now_ps: int) -> Reset:
         return Done(0, (RaiseIrq(B, "irq0"),))
 
+    def start(self, vcoproc: VcoprocId, now_ps: int) -> tuple[Effect, ...]:
+        return (RaiseIrq(B, "irq0"),)
 
-def test_an_interrupt_because_of_another_s_access_or_reset_is_found(tmp_path: Path):
+
+def test_an_interrupt_because_of_another_s_access_start_or_reset_is_found(tmp_path: Path):
     machine, a, _ = pair(Doorbell)
     write(a, machine.board, 0, 1)
     faults.inject(machine.board, a.coproc, Fault(FaultKind.FAIL_ENTER, None, 1))
     machine.wake(a)
+    machine.run(MS)
+    machine.wake(a)
+    machine.run(2 * MS)
     assert_found(
         machine,
         tmp_path / "m",
         (0, Rule.IRQ, "d2v0", "line irq0 is delivered to it because of an access of d1v0"),
         (0, Rule.IRQ, "d2v0", "line irq0 is delivered to it because of the reset of d1v0"),
+        (1_025 * US, Rule.IRQ, "d2v0", "line irq0 is delivered to it because of the start of d1v0"),
     )
 
 
@@ -655,3 +662,11 @@ def test_a_hardware_whose_context_has_more_or_fewer_names_is_compared_all_the_sa
     assert (at_ps, rule, who) == (B_RUNS_PS, Rule.LEAK, "d2v0")
     assert what.startswith("r1 holds 4096 bytes from offset 0x0 on")
     assert found_later(machine, tmp_path / "m") == found(machine)
+
+    class Forgetting(Leaky):
+        forgets = "save"
+
+    machine, a, _ = at_work(Forgetting)
+    write(a, machine.board, 0x120, 0xAA00_0000, region=1)
+    machine.run(5 * MS)
+    assert found(machine) == [(A_AGAIN_PS, Rule.LEAK, "d1v0", "r1 is not what it was when it left: it holds 0x0")]

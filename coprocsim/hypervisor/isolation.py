@@ -57,7 +57,7 @@ def check_irq(board: Board, coproc: Coproc, line: str, asked: VcoprocId, effects
 
 
 def check_own(board: Board, vcoproc: Vcoproc, why: str, effects: tuple[Effect, ...]) -> None:
-    """Check that what follows from a domain's own access or reset is an interrupt of its own, if any."""
+    """Check that what follows from a domain's own access, start or reset is an interrupt of its own, if any."""
     for effect in effects:
         if isinstance(effect, RaiseIrq) and effect.vcoproc != vcoproc.vcoproc_id:
             what = f"line {effect.line} is delivered to it because of {why} of {vcoproc.who}"
@@ -157,7 +157,7 @@ def _differing(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> list[str
 
 def _not_kept(board: Board, coproc: Coproc, vcoproc: Vcoproc, name: str, here: bytes, was: bytes) -> None:
     """Report a value that is not what it was; whose it is now, if it is no power-up value."""
-    blank = type(coproc.hardware)(coproc.spec).context().get(name)
+    blank = type(coproc.hardware)(coproc.spec).context().get(name, b"")
     origin = None if here == blank else _origin(coproc, vcoproc, name, here, was)
     whose = "" if origin is None else f" of {origin}"
     what = f"{name} is not what it was when it left: it holds {_shown(here, was)}{whose}"

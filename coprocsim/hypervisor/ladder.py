@@ -19,6 +19,7 @@ def climb(board: Board, coproc: Coproc, vcoproc: Vcoproc, why: str) -> None:
     use(board, coproc, Use.FAILED)
     coproc.phase = Phase.RESETTING
     coproc.answer = None
+    coproc.stopping = False
     vcoproc.counters.resets += 1
     coproc.counters.resets += 1
     board.record(coproc, "reset", vcoproc.who, why)

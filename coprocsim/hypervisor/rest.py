@@ -45,6 +45,7 @@ class _Switching(msgspec.Struct):
     entry_cost_ps: int
     switched_before_ps: int
     denied_since_ps: int
+    stopping: bool
     sufferer: str | None
     suffering_since_ps: int
     last: str | None
@@ -171,6 +172,7 @@ def _switching_of(coproc: Coproc) -> _Switching:
         coproc.entry_cost_ps,
         coproc.switched_before_ps,
         coproc.denied_since_ps,
+        coproc.stopping,
         None if coproc.sufferer is None else coproc.sufferer.who,
         coproc.suffering_since_ps,
         coproc.last,
@@ -383,6 +385,7 @@ def _restore_switching(board: Board, coproc: Coproc, row: rows.CoprocRow) -> Non
     coproc.entry_cost_ps = saved.entry_cost_ps
     coproc.switched_before_ps = saved.switched_before_ps
     coproc.denied_since_ps = saved.denied_since_ps
+    coproc.stopping = saved.stopping
     coproc.sufferer = None if saved.sufferer is None else board.vcoprocs.get(saved.sufferer)
     coproc.suffering_since_ps = saved.suffering_since_ps
     coproc.last = saved.last

@@ -102,6 +102,8 @@ class Coproc:
     switched_before_ps: int = 0
     """What of its time had gone into switching when the present switch began."""
     denied_since_ps: int = 0
+    stopping: bool = False
+    """Whether the driver itself denies: it has begun to stop, and must be told if it is to go on."""
     sufferer: Vcoproc | None = None
     """Who is to be next while the running one denies, since `suffering_since_ps`."""
     suffering_since_ps: int = 0

@@ -74,8 +74,11 @@ def _keep(board: Board, coproc: Coproc, granted: Run) -> None:
         _denial_over(board, coproc, current)
         coproc.phase = Phase.SETTLED
         board.record(coproc, "resume", current.who)
-        coproc.platform.resume(current.vcoproc_id, board.now_ps)
-        interrupts.look(board, coproc)
+        # A driver in whose place a fault has denied has not begun to stop.
+        if coproc.stopping:
+            coproc.stopping = False
+            coproc.platform.resume(current.vcoproc_id, board.now_ps)
+            interrupts.look(board, coproc)
     if turn.over(board.now_ps):
         coproc.scheduler.ran(_closed(board, coproc, turn, overrun_ps=0))
         _begin_turn(board, coproc, current, granted)
@@ -115,6 +118,7 @@ def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> 
     if left is None:
         context = isolation.context_of(board, coproc) if board.checks else {}
         left = coproc.platform.switch_from(current.vcoproc_id, board.now_ps)
+        coproc.stopping = isinstance(left, Busy)
     interrupts.look(board, coproc)
     match left:
         case Busy(retry_ps):
@@ -313,6 +317,8 @@ def _entered(board: Board, coproc: Coproc) -> None:
     isolation.starting(board, coproc)
     effects = coproc.platform.start(vcoproc.vcoproc_id, board.now_ps)
     isolation.entered(board, coproc, vcoproc)
+    if board.checks:
+        isolation.check_own(board, vcoproc, "the start", effects)
     apply(board, coproc, effects)
     interrupts.look(board, coproc)
 
