@@ -587,7 +587,7 @@ def played(machine: Machine, scenes: list[Any], cuts_ps: list[int] = []) -> Mach
     return machine
 
 
-ordinary = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ordinary = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @ordinary
