@@ -278,8 +278,8 @@ class EventRow(NamedTuple):
 class PluginRow(NamedTuple):
     """What a `hardware`, `platform` or `scheduler` of a coproc, or a `guest` of a vcoproc remembers, as JSON.
 
-    For the check of isolation also: `left`, a vcoproc's context in the hardware as it left; `mirror-hardware` and
-    `mirror-platform`, clean silicon on which an entering context is loaded, too.
+    For the check of isolation also: `left`, a vcoproc's context in the hardware as it left; `departed`, the same of
+    one that is gone; `mirror-hardware`, `mirror-platform`, clean silicon on which an entering context is loaded, too.
     """
 
     kind: str

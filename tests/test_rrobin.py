@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from coprocsim.hypervisor import lifecycle
 from coprocsim.hypervisor.state import Vcoproc
 from coprocsim.model import Sharing
-from tests.machines import MS, US, Machine, deny, scripted, turns
+from tests.machines import MS, US, Machine, deny, scripted
 
 NO_TIMEOUT = Sharing(switch_timeout_ps=0)
 
@@ -174,23 +174,3 @@ def waits_but_for_denials_ps(machine: Machine, vcoproc: Vcoproc) -> list[int]:
         elif what == "state" and who == str(vcoproc.vcoproc_id) and more[1] == "RUNNING":
             waits.append(at_ps - waiting - denied_ps)
     return waits
-
-
-def shares_while_one_toggles_ms(wake: str, min_run: int) -> list[int]:
-    """Return who ran for how long in 100 ms, while the first one sleeps for 1 ns every 0.9 slices."""
-    machine, (a, b, c) = scripted("a", "b", "c", slice=10 * MS, wake=wake, min_run=min_run)
-    machine.wake(c, b, a) if wake == "head" else machine.wake(a, b, c)
-    for at_ps in range(9 * MS, 100 * MS, 9 * MS):
-        machine.at(at_ps)
-        machine.sleep(a)
-        machine.at(at_ps + 1000)
-        machine.wake(a)
-    machine.run(100 * MS)
-    ran = turns(machine.rows(), 100 * MS)
-    return [round(ran.get(str(each.vcoproc_id), 0) / MS) for each in (a, b, c)]
-
-
-def test_a_vcoproc_that_toggles_one_register_starves_nobody():
-    """The original, which `wake = head` still is: 100 ms : 0 : 0. Here who toggles only loses its own place."""
-    assert shares_while_one_toggles_ms("head", 0) == [100, 0, 0]
-    assert shares_while_one_toggles_ms("tail", MS) == [9, 50, 41]

@@ -92,5 +92,6 @@ def raise_irq(machine: Path, coproc: str, line: str) -> None:
     """
     from coprocsim.toolstack import provoke
 
-    owner = provoke.raise_irq(machine, coproc, line)
-    print(f"{coproc}: line {line} was raised while {'nobody' if owner is None else f'`{owner}`'} had it")
+    owners = provoke.raise_irq(machine, coproc, line)
+    names = ", ".join(f"`{owner}`" for owner in owners) or "nobody"
+    print(f"{coproc}: line {line} was raised while {names} had it")

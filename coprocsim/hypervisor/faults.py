@@ -1,6 +1,7 @@
 """Faults that somebody wants to see: what is to go wrong with a coproc, and how that looks to the framework.
 
-The framework asks before it calls a driver's hook; a fault that is due answers in the driver's place.
+The framework asks before it calls a driver's hook; a fault that is due answers in the driver's place. Only a reset is
+tried all the same: whose jobs it costs is the driver's knowledge.
 """
 
 from coprocsim.hypervisor import interrupts, iommu, lifecycle
@@ -38,8 +39,7 @@ def clear(board: Board, coproc: Coproc) -> int:
 def unowned(board: Board, coproc: Coproc) -> None:
     """Nobody has the coproc: the instant at which a line that goes up is spurious."""
     for fault in [each for each in coproc.faults if each.kind is FaultKind.SPURIOUS_IRQ]:
-        coproc.faults.remove(fault)
-        board.record(coproc, "fault", "-", fault.kind.value, "strikes")
+        _strikes(board, coproc, fault, "-")
         for line in coproc.spec.lines[:1]:
             raise_line(board, coproc, line.name)
 
@@ -55,13 +55,18 @@ def due(board: Board, coproc: Coproc, kind: FaultKind, vcoproc: Vcoproc) -> Faul
     """Return the fault that hits `vcoproc` now, and count it; None if there is none."""
     for fault in coproc.faults:
         if fault.kind is kind and fault.who in {None, vcoproc.who}:
-            board.record(coproc, "fault", vcoproc.who, kind.value, "strikes")
-            if fault.times is not None:
-                fault.times -= 1
-                if not fault.times:
-                    coproc.faults.remove(fault)
+            _strikes(board, coproc, fault, vcoproc.who)
             return fault
     return None
+
+
+def _strikes(board: Board, coproc: Coproc, fault: Fault, who: str) -> None:
+    """Note that a fault hits `who`, once more or for the last time."""
+    board.record(coproc, "fault", who, fault.kind.value, "strikes")
+    if fault.times is not None:
+        fault.times -= 1
+        if not fault.times:
+            coproc.faults.remove(fault)
 
 
 def leaving(board: Board, coproc: Coproc, vcoproc: Vcoproc) -> Busy | Failed | None:
@@ -79,6 +84,11 @@ def leaving(board: Board, coproc: Coproc, vcoproc: Vcoproc) -> Busy | Failed | N
 def failing(board: Board, coproc: Coproc, kind: FaultKind, vcoproc: Vcoproc) -> Failed | None:
     """Return what a fault of this kind answers to the hook that it is about."""
     return Failed("a fault was injected") if coproc.faults and due(board, coproc, kind, vcoproc) else None
+
+
+def forget(coproc: Coproc, vcoproc: Vcoproc) -> None:
+    """Nothing more goes wrong for a vcoproc that is destroyed."""
+    coproc.faults = [each for each in coproc.faults if each.who != vcoproc.who]
 
 
 def freed(coproc: Coproc, vcoproc: Vcoproc) -> None:

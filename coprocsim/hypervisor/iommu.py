@@ -35,6 +35,8 @@ def enable(board: Board, coproc: Coproc, vcoproc: Vcoproc) -> str | None:
         board.attached[stream] = vcoproc.vcoproc_id
     if vcoproc.streams:
         board.record(coproc, "iommu_enable", vcoproc.who)
+        if board.checks:
+            isolation.check_enable(board, vcoproc)
     return None
 
 
@@ -100,7 +102,7 @@ def _passed_stale(board: Board, coproc: Coproc, owner: Vcoproc | None, stale: Vc
     who = "-" if owner is None else owner.who
     if who == str(stale):
         return
-    board.record(coproc, "iommu_stale", who, access.address, access.size_bytes, _direction(access))
+    board.record(coproc, "iommu_stale", who, access.address, access.size_bytes, _direction(access), str(stale))
     if board.checks:
         what = f"its DMA at {access.address:#x} went to the memory of {stale}: its translations were not invalidated"
         isolation.found(board, coproc, Rule.IOMMU, who, what)

@@ -14,7 +14,7 @@
 from collections.abc import Mapping
 
 from coprocsim.hypervisor.port import HardwarePort
-from coprocsim.hypervisor.state import Board, Coproc, Mirror, Vcoproc
+from coprocsim.hypervisor.state import Board, Coproc, Departed, Mirror, Vcoproc
 from coprocsim.model import Effect, RaiseIrq, Rule, VcoprocId, VcoprocState
 
 _ON_HARDWARE = {VcoprocState.RUNNING, VcoprocState.ASKED_TO_SLEEP}
@@ -40,12 +40,28 @@ def check_runs(board: Board, vcoproc: Vcoproc) -> None:
             found(board, coproc, Rule.IOMMU, vcoproc.who, f"it runs while stream {stream} translates for {translates}")
 
 
+def check_enable(board: Board, vcoproc: Vcoproc) -> None:
+    """Check, as streams begin to translate for `vcoproc`, that no other one is on the hardware."""
+    coproc = vcoproc.coproc
+    for other in coproc.vcoprocs.values() if coproc.platform.scheduled else ():
+        if other is not vcoproc and other.state in _ON_HARDWARE:
+            found(board, coproc, Rule.IOMMU, vcoproc.who, f"its translations are enabled while {other.who} runs")
+
+
 def check_irq(board: Board, coproc: Coproc, line: str, asked: VcoprocId, effects: tuple[Effect, ...]) -> None:
     """Check that the driver sends `line`, which was raised while `asked` had the coproc, to nobody else."""
     for effect in effects:
         if isinstance(effect, RaiseIrq) and effect.vcoproc != asked:
             what = f"line {line} was raised for {asked} and is delivered to {effect.vcoproc}"
             found(board, coproc, Rule.IRQ, str(effect.vcoproc), what)
+
+
+def check_own(board: Board, vcoproc: Vcoproc, why: str, effects: tuple[Effect, ...]) -> None:
+    """Check that what follows from a domain's own access, start or reset is an interrupt of its own, if any."""
+    for effect in effects:
+        if isinstance(effect, RaiseIrq) and effect.vcoproc != vcoproc.vcoproc_id:
+            what = f"line {effect.line} is delivered to it because of {why} of {vcoproc.who}"
+            found(board, vcoproc.coproc, Rule.IRQ, str(effect.vcoproc), what)
 
 
 def check_trap(board: Board, vcoproc: Vcoproc, region: str, offset: int, uses_before: int) -> None:
@@ -58,11 +74,10 @@ def check_trap(board: Board, vcoproc: Vcoproc, region: str, offset: int, uses_be
 
 
 def checked_cost_ps(board: Board, coproc: Coproc, who: str, hook: str, cost_ps: int) -> int:
-    """Return the cost of a hook, which must not be negative."""
-    if cost_ps >= 0:
-        return cost_ps
-    found(board, coproc, Rule.TIME, who, f"`{hook}` answers a cost of {cost_ps} ps")
-    return 0
+    """Return the cost that a hook answers; a negative one is a finding, and counts as none."""
+    if cost_ps < 0 and board.checks:
+        found(board, coproc, Rule.TIME, who, f"`{hook}` answers a cost of {cost_ps} ps")
+    return max(0, cost_ps)
 
 
 def check_known(board: Board, coproc: Coproc) -> None:
@@ -83,10 +98,16 @@ def context_of(board: Board, coproc: Coproc) -> dict[str, bytes]:
     return dict(coproc.hardware.context())
 
 
-def left(coproc: Coproc, vcoproc: Vcoproc, context: dict[str, bytes]) -> None:
-    """Keep what a context was as it left."""
+def left(coproc: Coproc, vcoproc: Vcoproc, context: dict[str, bytes] | None) -> None:
+    """Keep what a context was as it left, None if that is not to be checked."""
     vcoproc.left, vcoproc.changed = context, False
-    coproc.last = vcoproc.who
+    coproc.last, coproc.departed = vcoproc.who, None
+
+
+def forgotten(coproc: Coproc, vcoproc: Vcoproc) -> None:
+    """Keep the context of a vcoproc that is destroyed, if it was the last to leave: what stays behind is its own."""
+    if coproc.last == vcoproc.who and vcoproc.left is not None:
+        coproc.departed = Departed(vcoproc.who, vcoproc.domain.name, vcoproc.left)
 
 
 def entering(board: Board, coproc: Coproc, vcoproc: Vcoproc) -> None:
@@ -118,37 +139,54 @@ def entered(board: Board, coproc: Coproc, vcoproc: Vcoproc) -> None:
         return
     mirror.platform.start(vcoproc.vcoproc_id, board.now_ps)
     clean, now = mirror.hardware.context(), coproc.hardware.context()
-    unclean = [name for name in now if now[name] != clean.get(name)]
+    unclean = _differing(now, clean)
     for name in unclean:
-        origin = _origin(coproc, vcoproc, name, now[name])
-        found(board, coproc, Rule.LEAK, vcoproc.who, f"{name} holds {_shown(now[name], clean[name])} of {origin}")
+        here, expected = now.get(name, b""), clean.get(name, b"")
+        origin = _origin(coproc, vcoproc, name, here, expected) or "an unknown context"
+        found(board, coproc, Rule.LEAK, vcoproc.who, f"{name} holds {_shown(here, expected)} of {origin}")
     if vcoproc.left is not None and not vcoproc.changed:
-        _check_kept(board, coproc, vcoproc, now, vcoproc.left, set(unclean))
+        for name in _differing(now, vcoproc.left):
+            if name not in unclean:
+                _not_kept(board, coproc, vcoproc, name, now.get(name, b""), vcoproc.left.get(name, b""))
 
 
-def _check_kept(
-    board: Board, coproc: Coproc, vcoproc: Vcoproc, now: Mapping[str, bytes], was: dict[str, bytes], known: set[str]
-) -> None:
-    for name in now:
-        if now[name] != was[name] and name not in known:
-            what = f"{name} is not what it was when it left: it holds {_shown(now[name], was[name])}"
-            found(board, coproc, Rule.LEAK, vcoproc.who, what)
+def _differing(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> list[str]:
+    """Return the names of which two contexts do not say the same."""
+    return [name for name in {**one, **other} if one.get(name) != other.get(name)]
 
 
-def _origin(coproc: Coproc, vcoproc: Vcoproc, name: str, value: bytes) -> str:
-    """Return whose context a value comes from, as far as that can be told: the last one's that left with it."""
-    others = [each for each in coproc.vcoprocs.values() if each is not vcoproc and each.left is not None]
+def _not_kept(board: Board, coproc: Coproc, vcoproc: Vcoproc, name: str, here: bytes, was: bytes) -> None:
+    """Report a value that is not what it was; whose it is now, if it is no power-up value."""
+    blank = type(coproc.hardware)(coproc.spec).context().get(name, b"")
+    origin = None if here == blank else _origin(coproc, vcoproc, name, here, was)
+    whose = "" if origin is None else f" of {origin}"
+    what = f"{name} is not what it was when it left: it holds {_shown(here, was)}{whose}"
+    found(board, coproc, Rule.LEAK, vcoproc.who, what)
+
+
+def _origin(coproc: Coproc, vcoproc: Vcoproc, name: str, here: bytes, expected: bytes) -> str | None:
+    """Return whose context the bytes come from that are not as expected: the last one's that left with them."""
+    others = [
+        Departed(each.who, each.domain.name, each.left)
+        for each in coproc.vcoprocs.values()
+        if each is not vcoproc and each.left is not None
+    ]
+    if coproc.departed is not None:
+        others.append(coproc.departed)
     others.sort(key=lambda each: each.who != coproc.last)
+    wrong = [n for n in range(len(here)) if here[n : n + 1] != expected[n : n + 1]]
     for other in others:
-        if other.left is not None and other.left.get(name) == value:
-            return f"{other.who} (domain `{other.domain.name}`)"
-    return "an unknown context"
+        theirs = other.context.get(name, b"")
+        if all(theirs[n : n + 1] == here[n : n + 1] for n in wrong):
+            return f"{other.who} (domain `{other.domain}`)"
+    return None
 
 
 def _shown(value: bytes, expected: bytes) -> str:
-    """Return the first bytes in which a value is not what is expected, with their offset in it where it is long."""
-    first = next((n for n, (a, b) in enumerate(zip(value, expected, strict=False)) if a != b), 0)
+    """Return a value; of a long one the first bytes that are not as expected, with their offset in it."""
     if len(value) <= 8:
         return f"{int.from_bytes(value, 'little'):#x}"
-    differ = sum(a != b for a, b in zip(value, expected, strict=False))
-    return f"{differ} bytes from offset {first:#x} on ({value[first : first + 8].hex()}…)"
+    wrong = [n for n in range(len(value)) if value[n : n + 1] != expected[n : n + 1]]
+    first = wrong[0] if wrong else len(value)
+    many = "1 byte" if len(wrong) == 1 else f"{len(wrong)} bytes"
+    return f"{many} from offset {first:#x} on ({value[first : first + 8].hex()}…)"

@@ -5,7 +5,7 @@ its vcoprocs are parked. Every other coproc and domain goes on.
 """
 
 from coprocsim.engine import Phase as Order
-from coprocsim.hypervisor import faults, interrupts, iommu
+from coprocsim.hypervisor import faults, interrupts, iommu, isolation
 from coprocsim.hypervisor.lifecycle import apply, set_state, use
 from coprocsim.hypervisor.state import Board, Coproc, Phase, Use, Vcoproc
 from coprocsim.model import FaultKind, VcoprocState
@@ -19,12 +19,14 @@ def climb(board: Board, coproc: Coproc, vcoproc: Vcoproc, why: str) -> None:
     use(board, coproc, Use.FAILED)
     coproc.phase = Phase.RESETTING
     coproc.answer = None
+    coproc.stopping = False
     vcoproc.counters.resets += 1
     coproc.counters.resets += 1
     board.record(coproc, "reset", vcoproc.who, why)
-    answer = faults.failing(board, coproc, FaultKind.FAIL_RESET, vcoproc) or coproc.platform.reset(
-        vcoproc.vcoproc_id, board.now_ps
-    )
+    answer = coproc.platform.reset(vcoproc.vcoproc_id, board.now_ps)
+    # A reset that is made to fail has been tried: the driver knows whose jobs are lost.
+    told = answer.effects if isinstance(answer, Done) else ()
+    answer = faults.failing(board, coproc, FaultKind.FAIL_RESET, vcoproc) or answer
     if isinstance(answer, Failed):
         why = f"{why}; reset: {answer.why}"
         coproc.counters.coproc_resets += 1
@@ -36,11 +38,17 @@ def climb(board: Board, coproc: Coproc, vcoproc: Vcoproc, why: str) -> None:
         case Done(cost_ps, effects):
             faults.freed(coproc, vcoproc)
             vcoproc.changed = True
-            cost_ps += iommu.disable(board, coproc, vcoproc)
+            cost_ps = isolation.checked_cost_ps(
+                board, coproc, vcoproc.who, "reset", cost_ps + iommu.disable(board, coproc, vcoproc)
+            )
             coproc.current = None
             _park(board, vcoproc)
+            effects = tuple(dict.fromkeys((*told, *effects)))
+            if board.checks:
+                isolation.check_own(board, vcoproc, "the reset", effects)
             apply(board, coproc, effects)
             interrupts.look(board, coproc)
+            faults.unowned(board, coproc)
             coproc.noted = True
             board.timeline.arm(("step", coproc.spec.coproc_id), board.now_ps + cost_ps, Order.TIMER)
         case Failed(again):
@@ -58,6 +66,7 @@ def _fail(board: Board, coproc: Coproc, vcoproc: Vcoproc, why: str) -> None:
     coproc.failure = why
     coproc.phase = Phase.FAILED
     coproc.noted = False
+    coproc.faults = []
     for kind in _KINDS:
         board.timeline.disarm((kind, coproc.spec.coproc_id))
     for parked in coproc.vcoprocs.values():

@@ -96,6 +96,8 @@ def _trap(board: Board, vcoproc: Vcoproc, window: Region, offset: int, size: int
         return _abort(board, vcoproc.domain, window.base + offset, size, value, answer.why, vcoproc)
     vcoproc.counters.traps += 1
     board.record(coproc, "trap", vcoproc.who, window.name, offset, size, "read" if value is None else "write")
+    if board.checks:
+        isolation.check_own(board, vcoproc, "an access", answer.effects)
     lifecycle.apply(board, coproc, answer.effects)
     interrupts.look(board, coproc)
     return Outcome(Route.TRAPPED, answer.value, None, vcoproc, window.name, offset)

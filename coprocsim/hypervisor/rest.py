@@ -13,7 +13,7 @@ from coprocsim.guests import guest_of
 from coprocsim.hypervisor import isolation
 from coprocsim.hypervisor.domains import site_of, streams_of
 from coprocsim.hypervisor.machine import Parts, build_coproc
-from coprocsim.hypervisor.state import Board, Coproc, Domain, Fault, Phase, Use, Vcoproc
+from coprocsim.hypervisor.state import Board, Coproc, Departed, Domain, Fault, Phase, Use, Vcoproc
 from coprocsim.model import (
     Charge,
     CoprocSpec,
@@ -45,6 +45,7 @@ class _Switching(msgspec.Struct):
     entry_cost_ps: int
     switched_before_ps: int
     denied_since_ps: int
+    stopping: bool
     sufferer: str | None
     suffering_since_ps: int
     last: str | None
@@ -155,6 +156,9 @@ def _add_coproc(snapshot: Snapshot, board: Board, coproc: Coproc) -> None:
         ]
     for kind, saved in plugins:
         snapshot.plugins.append(rows.PluginRow(kind, coproc_id, _text(saved)))
+    if coproc.departed is not None:
+        departed = msgspec.json.encode(coproc.departed).decode()
+        snapshot.plugins.append(rows.PluginRow("departed", coproc_id, departed))
 
 
 def _switching_of(coproc: Coproc) -> _Switching:
@@ -168,6 +172,7 @@ def _switching_of(coproc: Coproc) -> _Switching:
         coproc.entry_cost_ps,
         coproc.switched_before_ps,
         coproc.denied_since_ps,
+        coproc.stopping,
         None if coproc.sufferer is None else coproc.sufferer.who,
         coproc.suffering_since_ps,
         coproc.last,
@@ -246,6 +251,8 @@ def from_rows(snapshot: Snapshot, parts_of: Callable[[rows.CoprocRow], Parts]) -
             coproc.mirror = isolation.mirror_of(board, coproc)
             coproc.mirror.hardware.restore(states["mirror-hardware", coproc_row.coproc_id])
             coproc.mirror.platform.restore(states["mirror-platform", coproc_row.coproc_id])
+        if ("departed", coproc_row.coproc_id) in states:
+            coproc.departed = msgspec.convert(states["departed", coproc_row.coproc_id], Departed)
     for domain_row in snapshot.domains:
         _domain(board, snapshot, domain_row)
     for vcoproc_row in snapshot.vcoprocs:
@@ -378,6 +385,7 @@ def _restore_switching(board: Board, coproc: Coproc, row: rows.CoprocRow) -> Non
     coproc.entry_cost_ps = saved.entry_cost_ps
     coproc.switched_before_ps = saved.switched_before_ps
     coproc.denied_since_ps = saved.denied_since_ps
+    coproc.stopping = saved.stopping
     coproc.sufferer = None if saved.sufferer is None else board.vcoprocs.get(saved.sufferer)
     coproc.suffering_since_ps = saved.suffering_since_ps
     coproc.last = saved.last

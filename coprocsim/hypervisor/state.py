@@ -102,6 +102,8 @@ class Coproc:
     switched_before_ps: int = 0
     """What of its time had gone into switching when the present switch began."""
     denied_since_ps: int = 0
+    stopping: bool = False
+    """Whether the driver itself denies: it has begun to stop, and must be told if it is to go on."""
     sufferer: Vcoproc | None = None
     """Who is to be next while the running one denies, since `suffering_since_ps`."""
     suffering_since_ps: int = 0
@@ -121,6 +123,8 @@ class Coproc:
     """While a context enters, if isolation is checked."""
     last: str | None = None
     """Whose context left last."""
+    departed: "Departed | None" = None
+    """That context, if its domain has been destroyed since."""
     faults: "list[Fault]" = field(default_factory=list)
     vcoprocs: dict[VcoprocId, Vcoproc] = field(default_factory=dict)
     counters: CoprocCounters = field(default_factory=CoprocCounters)
@@ -132,6 +136,15 @@ class Mirror:
 
     hardware: Hardware
     platform: Platform
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """A context as it left the hardware, and whose it was."""
+
+    who: str
+    domain: str
+    context: dict[str, bytes]
 
 
 @dataclass(slots=True)

@@ -10,13 +10,14 @@ Who is next is the scheduler's business; what a switch costs, and whether it is 
 from dataclasses import replace
 
 from coprocsim.engine import Phase as Order
+from coprocsim.errors import PluginError
 from coprocsim.hypervisor import faults, interrupts, iommu, isolation, ladder
 from coprocsim.hypervisor.lifecycle import apply, set_state, use
 from coprocsim.hypervisor.state import Asked, Board, Coproc, Phase, Use, Vcoproc
 from coprocsim.model import Charge, FaultKind, Payer, VcoprocState
-from coprocsim.platforms.base import Busy, Entered, Failed, Left
+from coprocsim.platforms.base import Busy, Entered, Failed, Leave, Left
 from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Turn
-from coprocsim.units import TIMELINE_END_PS
+from coprocsim.units import TIMELINE_END_PS, show_instant
 
 _SLEEPING, _WAITING, _RUNNING = VcoprocState.SLEEPING, VcoprocState.WAITING, VcoprocState.RUNNING
 _ASKED_TO_SLEEP = VcoprocState.ASKED_TO_SLEEP
@@ -34,7 +35,7 @@ def decide(board: Board, coproc: Coproc) -> None:
     timeout_due, coproc.timeout_due = coproc.timeout_due, False
     turn = coproc.turn
     denied_since_ps = coproc.denied_since_ps if coproc.phase is Phase.DENIED else None
-    answer = coproc.scheduler.pick(board.now_ps, turn)
+    answer = _sane(board, coproc, coproc.scheduler.pick(board.now_ps, turn))
     wanted = coproc.vcoprocs[answer.vcoproc] if isinstance(answer, Run) else None
     current = coproc.current
     if current is None:
@@ -56,6 +57,18 @@ def decide(board: Board, coproc: Coproc) -> None:
         _force(board, coproc, current)
 
 
+def _sane(board: Board, coproc: Coproc, answer: Decision) -> Decision:
+    """Return an answer that time can pass by; PluginError for one that is over before it begins."""
+    ends = (answer.until_ps,) if isinstance(answer, Idle) else (answer.until_ps, answer.end_ps(board.now_ps))
+    if any(end_ps is not None and end_ps <= board.now_ps for end_ps in ends):
+        raise PluginError(
+            f"the scheduling algorithm `{coproc.scheduler.name}` answers what is over already: {answer}",
+            why=f"`{coproc.spec.coproc_id}` would decide for ever at {show_instant(board.now_ps)} s",
+            hint="an `until_ps` is after the instant at which it is answered, a `length_ps` is not 0",
+        )
+    return answer
+
+
 def _arm_turn(board: Board, coproc: Coproc, at_ps: int | None) -> None:
     """Let the coproc decide again at `at_ps`, if nothing happens before."""
     key = ("turn", coproc.spec.coproc_id)
@@ -74,8 +87,11 @@ def _keep(board: Board, coproc: Coproc, granted: Run) -> None:
         _denial_over(board, coproc, current)
         coproc.phase = Phase.SETTLED
         board.record(coproc, "resume", current.who)
-        coproc.platform.resume(current.vcoproc_id, board.now_ps)
-        interrupts.look(board, coproc)
+        # A driver in whose place a fault has denied has not begun to stop.
+        if coproc.stopping:
+            coproc.stopping = False
+            coproc.platform.resume(current.vcoproc_id, board.now_ps)
+            interrupts.look(board, coproc)
     if turn.over(board.now_ps):
         coproc.scheduler.ran(_closed(board, coproc, turn, overrun_ps=0))
         _begin_turn(board, coproc, current, granted)
@@ -110,8 +126,12 @@ def _closed(board: Board, coproc: Coproc, turn: Turn, overrun_ps: int) -> Ran:
 def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> None:
     """Ask the platform to stop and save the running context: done, denied, or broken."""
     who = current.who
-    context = isolation.context_of(board, coproc) if board.checks else {}
-    left = faults.leaving(board, coproc, current) or coproc.platform.switch_from(current.vcoproc_id, board.now_ps)
+    context: dict[str, bytes] = {}
+    left: Leave | None = faults.leaving(board, coproc, current)
+    if left is None:
+        context = isolation.context_of(board, coproc) if board.checks else {}
+        left = coproc.platform.switch_from(current.vcoproc_id, board.now_ps)
+        coproc.stopping = isinstance(left, Busy)
     interrupts.look(board, coproc)
     match left:
         case Busy(retry_ps):
@@ -120,10 +140,9 @@ def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> 
             board.record(coproc, "switch_from", who, "busy", retry_ps)
             _denied(board, coproc, current, answer, retry_ps)
         case Left(cost_ps):
-            if board.checks:
-                cost_ps = isolation.checked_cost_ps(board, coproc, who, "switch_from", cost_ps)
-                isolation.left(coproc, current, context)
             board.record(coproc, "switch_from", who, "left", cost_ps)
+            cost_ps = isolation.checked_cost_ps(board, coproc, who, "switch_from", cost_ps)
+            isolation.left(coproc, current, context if board.checks else None)
             _close_turn(board, coproc, current)
             coproc.answer = answer
             # What the context raised while it was being stopped is still its own, however short the switch.
@@ -243,6 +262,7 @@ def _left(board: Board, coproc: Coproc) -> None:
     assert current is not None
     stale = coproc.faults and faults.due(board, coproc, FaultKind.STALE_IOMMU, current) is not None
     invalidate_ps = iommu.disable(board, coproc, current, forget=not stale)
+    invalidate_ps = isolation.checked_cost_ps(board, coproc, current.who, "iommu_invalidate_ps", invalidate_ps)
     coproc.current = None
     set_state(board, current, _SLEEPING if current.state is _ASKED_TO_SLEEP else _WAITING)
     if coproc.faults:
@@ -283,9 +303,8 @@ def _enter(board: Board, coproc: Coproc, vcoproc: Vcoproc, granted: Run) -> None
         isolation.entering(board, coproc, vcoproc)
     match fault or coproc.platform.switch_to(vcoproc.vcoproc_id, board.now_ps):
         case Entered(cost_ps):
-            if board.checks:
-                cost_ps = isolation.checked_cost_ps(board, coproc, vcoproc.who, "switch_to", cost_ps)
             board.record(coproc, "switch_to", vcoproc.who, "entered", cost_ps)
+            cost_ps = isolation.checked_cost_ps(board, coproc, vcoproc.who, "switch_to", cost_ps)
             _switching(board, coproc, Phase.ENTERING, cost_ps)
         case Failed(why):
             board.record(coproc, "switch_to", vcoproc.who, "failed", why)
@@ -311,6 +330,8 @@ def _entered(board: Board, coproc: Coproc) -> None:
     isolation.starting(board, coproc)
     effects = coproc.platform.start(vcoproc.vcoproc_id, board.now_ps)
     isolation.entered(board, coproc, vcoproc)
+    if board.checks:
+        isolation.check_own(board, vcoproc, "the start", effects)
     apply(board, coproc, effects)
     interrupts.look(board, coproc)
 

@@ -69,20 +69,25 @@ class _Coproc:
         self.at_ps = -1
         self.raised: dict[str, set[str]] = {}
         self.excused: set[str] = set()
+        self.pending: set[tuple[str, str]] = set()
 
 
 def verified(seen: "View", file: "MachineFile") -> Verdict:
     """Return what the trace shows of each rule."""
     coprocs = {coproc_id: _Coproc(row) for coproc_id, row in seen.coprocs.items()}
+    told: list[Finding] = []
     findings: list[Finding] = []
     count = 0
     for row in file.trace(0, seen.now_ps):
         count += 1
         known = coprocs.get(row[1])
         if known is not None:
-            findings += (Finding(row[0], row[1], *each) for each in _of_row(known, row))
+            found = [Finding(row[0], row[1], *each) for each in _of_row(known, row)]
+            (told if row[2] == "finding" else findings).extend(found)
     findings += _of_time(seen, file)
-    findings = list(dict.fromkeys(findings))
+    # What was found while it ran is not found once more, in other words.
+    known_already = {each[:4] for each in told}
+    findings = list(dict.fromkeys([*told, *(each for each in findings if each[:4] not in known_already)]))
     findings.sort(key=lambda each: each.at_ps)
     rules = tuple(
         RuleLine(rule.value, _how(rule, seen), sum(each.rule == rule for each in findings), DEMANDS[rule])
@@ -105,22 +110,37 @@ def _of_row(coproc: _Coproc, row: "TraceRow") -> Iterator[tuple[str, str, str]]:
             yield who, rule, what
         case ("state", str(who), _, str(new)):
             yield from _of_state(coproc, who, new)
+        case ("switch_from" | "switch_to" as hook, str(who), "left" | "entered", int(cost_ps)) if cost_ps < 0:
+            yield who, Rule.TIME, f"`{hook}` answers a cost of {cost_ps} ps"
         case ("iommu_enable", str(who)):
-            if coproc.holder is not None and coproc.scheduled:
-                yield who, Rule.IOMMU, f"its translations are enabled while those of {coproc.holder} are"
-            coproc.holder = who
+            yield from _of_enable(coproc, who)
+        case ("iommu_stale", str(who), int(address), *_, str(stale)):
+            what = f"its DMA at {address:#x} went to the memory of {stale}: its translations were not invalidated"
+            yield who, Rule.IOMMU, what
         case ("iommu_disable", str(who)):
             coproc.holder = None if coproc.holder == who else coproc.holder
         case ("raised", str(who), str(line)):
             coproc.raised.setdefault(line, set()).add(who)
+            coproc.pending.add((who, line))
         case ("trap", str(who), *_) | ("reset", str(who), _):
             # What its own access or its reset has raised is its own.
             coproc.excused.add(who)
         case ("irq", str(who), str(line)):
             owners = coproc.raised.get(line, set())
-            if owners and who not in owners | coproc.excused:
+            # A paused domain gets later, when it goes on, what was raised for it.
+            if owners and who not in owners | coproc.excused and (who, line) not in coproc.pending:
                 what = f"line {line} was raised for {', '.join(sorted(owners))} and is delivered to {who}"
                 yield who, Rule.IRQ, what
+            coproc.pending.discard((who, line))
+
+
+def _of_enable(coproc: _Coproc, who: str) -> Iterator[tuple[str, str, str]]:
+    if coproc.scheduled:
+        if coproc.holder is not None:
+            yield who, Rule.IOMMU, f"its translations are enabled while those of {coproc.holder} are"
+        for other in sorted(coproc.on_hardware - {who}):
+            yield who, Rule.IOMMU, f"its translations are enabled while {other} runs"
+    coproc.holder = who
 
 
 def _of_state(coproc: _Coproc, who: str, new: str) -> Iterator[tuple[str, str, str]]:

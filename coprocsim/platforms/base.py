@@ -161,10 +161,7 @@ class Platform(ABC):
 
     @abstractmethod
     def resume(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        """Let the context go on that was told to stop and answered `Busy`; it stays.
-
-        Of one that was not told (a fault answered in the driver's place), nothing changes.
-        """
+        """Let the context go on that was told to stop and answered `Busy`; it stays."""
 
     def halt(self, vcoproc: VcoprocId, now_ps: int) -> None:
         """Let a context work no more until `start`; only for hardware that shares itself."""

@@ -229,9 +229,10 @@ class JobUnitPlatform(Platform):
         return Entered(self.enter_cost_ps)
 
     def start(self, vcoproc: VcoprocId, now_ps: int) -> tuple[Effect, ...]:
-        # Written at the end of the switch, the context has what the domain wrote meanwhile. The unit is clear: only
-        # what is not zero need be written.
+        # Written at the end of the switch, the context has what the domain wrote meanwhile. The unit is cleared again,
+        # since a stray bus error may have left its mark: only what is not zero need be written.
         context = self._contexts[vcoproc]
+        self._write(reg.CONTROL, reg.CONTROL_RESET)
         self.load_more(vcoproc, context)
         for place, (registers, state) in enumerate(context.places):
             base = reg.PLACE_0 + place * reg.PLACE_BYTES

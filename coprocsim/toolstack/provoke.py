@@ -24,11 +24,11 @@ def inject(
         board = machine.board
         coproc = coproc_named(board, coproc_name)
         who = None if domain is None else vcoproc_named(board, domain, coproc_name).who
-        _check(coproc, kind, domain)
+        _check(coproc, kind, domain, times)
         faults.inject(board, coproc, Fault(kind, who, None if kind is FaultKind.HANG else times, time_ps))
 
 
-def _check(coproc: Coproc, kind: FaultKind, domain: str | None) -> None:
+def _check(coproc: Coproc, kind: FaultKind, domain: str | None, times: int | None) -> None:
     coproc_id = coproc.spec.coproc_id
     _check_works(coproc)
     if domain is not None and kind in _NOBODYS:
@@ -37,6 +37,8 @@ def _check(coproc: Coproc, kind: FaultKind, domain: str | None) -> None:
         raise CoprocsimError(f"`{coproc_id}` shares itself: there is no switch that could fail")
     if kind in {FaultKind.IOMMU, FaultKind.STALE_IOMMU, FaultKind.DMA} and not coproc.spec.streams:
         raise CoprocsimError(f"`{coproc_id}` has no IOMMU in front of it", hint="its node has no `iommus`")
+    if kind is FaultKind.DMA and times != 1:
+        raise CoprocsimError(f"`{kind.value}` happens once, and at once", hint="leave `--times` and `--always` out")
     if kind is FaultKind.SPURIOUS_IRQ and not coproc.spec.lines:
         raise CoprocsimError(f"`{coproc_id}` has no interrupt line")
 
@@ -55,8 +57,8 @@ def clear(machine_path: Path, coproc_name: str) -> int:
         return faults.clear(machine.board, coproc_named(machine.board, coproc_name))
 
 
-def raise_irq(machine_path: Path, coproc_name: str, line: str) -> str | None:
-    """Pulse an interrupt line of a coproc; return the name of the domain that has the coproc, None if nobody does.
+def raise_irq(machine_path: Path, coproc_name: str, line: str) -> tuple[str, ...]:
+    """Pulse an interrupt line of a coproc; return the names of the domains that have the coproc, none or one if shared.
 
     LookupFailed for a line that it does not have.
     """
@@ -67,6 +69,8 @@ def raise_irq(machine_path: Path, coproc_name: str, line: str) -> str | None:
         if line not in names:
             hint = did_you_mean(line, names, "it has")
             raise LookupFailed(f"`{coproc.spec.coproc_id}` has no interrupt line `{line}`", hint=hint)
-        owner = None if coproc.current is None else coproc.current.domain.name
+        owners = [] if coproc.current is None else [coproc.current]
+        if not coproc.platform.scheduled:
+            owners = list(coproc.vcoprocs.values())
         faults.raise_line(machine.board, coproc, line)
-        return owner
+        return tuple(owner.domain.name for owner in owners)
