@@ -151,6 +151,27 @@ def test_as_many_domains_as_streams_and_who_comes_later_finds_nothing_of_who_was
     assert machine.board.attached == {str(streams[0]): VcoprocId(3, 0), str(streams[1]): VcoprocId(2, 0)}
 
 
+class OneStreamForAll(VirtualGpuPlatform):
+    """Tells no domain's DMA from another's."""
+
+    name = "one-stream"
+
+    def iommu_streams(self, vcoproc: VcoprocId) -> tuple[int, ...]:
+        return (0,)
+
+
+def test_two_domains_with_one_stream_are_refused_and_nothing_of_the_second_stays():
+    machine = Machine()
+    machine.coproc("gpu0", OneStreamForAll, Unscheduled, described=node())
+    machine.domain("first", "gpu0")
+    with pytest.raises(
+        CfgError, match="platform `one-stream` names a stream twice: stream .* is still attached to d1v0"
+    ):
+        machine.domain("second", "gpu0")
+    assert list(machine.board.vcoprocs) == ["d1v0"]
+    machine.domain("third")
+
+
 def test_a_paused_domain_is_cut_off_and_goes_on_with_its_next_job():
     machine, (a, b) = gpu("kind=periodic,period=1ms,work=100us", "kind=periodic,period=1ms,work=100us")
     machine.run(3 * MS + 500 * US)

@@ -142,8 +142,9 @@ def _attach(board: Board, domain: Domain, plan: VcoprocPlan, undo: list[Callable
     lifecycle.set_state(board, vcoproc, VcoprocState.SLEEPING)
     if not coproc.platform.scheduled:
         # Its streams are its own as long as it lives: even while it is paused, what cannot be cut of its job runs.
-        refused_by_iommu = iommu.enable(board, coproc, vcoproc)
-        assert refused_by_iommu is None, "a stream that no other vcoproc has"
+        taken = iommu.enable(board, coproc, vcoproc)
+        if taken is not None:
+            raise _refusal(f"platform `{coproc.platform.name}` names a stream twice: {taken}", plan)
         undo.append(lambda: iommu.disable(board, coproc, vcoproc))
         if not domain.paused:
             lifecycle.begin(board, vcoproc)
