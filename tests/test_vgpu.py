@@ -164,9 +164,7 @@ def test_two_domains_with_one_stream_are_refused_and_nothing_of_the_second_stays
     machine = Machine()
     machine.coproc("gpu0", OneStreamForAll, Unscheduled, described=node())
     machine.domain("first", "gpu0")
-    with pytest.raises(
-        CfgError, match="platform `one-stream` names a stream twice: stream .* is still attached to d1v0"
-    ):
+    with pytest.raises(CfgError, match="platform `one-stream` names a stream twice"):
         machine.domain("second", "gpu0")
     assert list(machine.board.vcoprocs) == ["d1v0"]
     machine.domain("third")
