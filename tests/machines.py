@@ -1,6 +1,7 @@
 """Machines for tests: a board with coprocs and domains on it, in a line or two, without device trees and configs."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from coprocsim.engine import Timeline
@@ -62,6 +63,26 @@ def spec(
         hz,
         "clock-frequency",
         NodePlace(f"/{coproc_id}"),
+    )
+
+
+def described_for(platform: type[Platform], coproc_id: str = "coproc") -> CoprocSpec:
+    """Return a node that `platform` drives, in the shape that such nodes have."""
+    plain = spec(coproc_id, hz=600_000_000, compatible=platform.compatible[:1])
+    match platform.hardware:
+        case "gsx":
+            ranges, lines, streams = [("0", 0x4_0000)], ["0"], 2
+        case "dsp":
+            ranges = [("l2ram", 0x10_0000), ("l1ram", 0x8000), ("control", PAGE_BYTES)]
+            lines, streams = ["mailbox", "watchdog"], 1
+        case _:
+            return plain
+    base = plain.regions[0].base
+    return replace(
+        plain,
+        regions=tuple(Region(name, base + n * 0x10_0000, size) for n, (name, size) in enumerate(ranges)),
+        lines=tuple(Line(name, f"GIC {32 + n}", 32 + n) for n, name in enumerate(lines)),
+        streams=tuple(Stream("/smmu", (base, n)) for n in range(streams)),
     )
 
 

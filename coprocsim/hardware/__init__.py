@@ -2,9 +2,14 @@
 
 from coprocsim.hardware.base import Hardware
 from coprocsim.hardware.generic import GenericHardware
+from coprocsim.hardware.gsx import GsxHardware
 from coprocsim.hardware.reference import ReferenceHardware
 from coprocsim.plugins import Registry
 
 MODELS = Registry(
-    "hardware model", "coprocsim.hardware", Hardware, (ReferenceHardware, GenericHardware), ("name", "summary")
+    "hardware model",
+    "coprocsim.hardware",
+    Hardware,
+    (ReferenceHardware, GenericHardware, GsxHardware),
+    ("name", "summary"),
 )

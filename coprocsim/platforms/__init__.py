@@ -2,6 +2,7 @@
 
 from coprocsim.platforms.base import Platform
 from coprocsim.platforms.generic import GenericPlatform
+from coprocsim.platforms.gsx import GsxPlatform
 from coprocsim.platforms.reference import ReferencePlatform
 from coprocsim.plugins import Registry
 
@@ -9,6 +10,6 @@ PLATFORMS = Registry(
     "platform",
     "coprocsim.platforms",
     Platform,
-    (ReferencePlatform, GenericPlatform),
+    (ReferencePlatform, GenericPlatform, GsxPlatform),
     ("name", "summary", "hardware", "compatible"),
 )

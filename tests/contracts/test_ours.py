@@ -6,6 +6,7 @@ import pytest
 
 from coprocsim.hardware import MODELS
 from coprocsim.hardware.base import Hardware
+from coprocsim.model import CoprocSpec
 from coprocsim.platforms import PLATFORMS
 from coprocsim.platforms.base import Platform
 from coprocsim.schedulers import ALGORITHMS
@@ -13,6 +14,7 @@ from coprocsim.schedulers.base import Scheduler
 from tests.contracts.hardware import HardwareContract
 from tests.contracts.platform import PlatformContract
 from tests.contracts.scheduler import SchedulerContract
+from tests.machines import described_for
 
 
 class TestSchedulers(SchedulerContract):
@@ -34,3 +36,7 @@ class TestHardware(HardwareContract):
     def model(self, request: Any) -> type[Hardware]:
         model: type[Hardware] = request.param
         return model
+
+    @pytest.fixture
+    def described(self, model: type[Hardware]) -> CoprocSpec:
+        return described_for(next(platform for platform in PLATFORMS.values() if platform.hardware == model.name))

@@ -2,8 +2,9 @@
 
 from coprocsim.guests.base import GuestSite
 from coprocsim.guests.drivers.base import Driver
+from coprocsim.guests.drivers.gsx import GsxDriver
 
-DRIVERS: dict[str, type[Driver]] = {}
+DRIVERS: dict[str, type[Driver]] = {"gsx": GsxDriver}
 
 
 def driver_for(site: GuestSite) -> Driver:
