@@ -1,6 +1,7 @@
 """The hardware models, by name; `README.md` says how to write another one."""
 
 from coprocsim.hardware.base import Hardware
+from coprocsim.hardware.dsp import DspHardware
 from coprocsim.hardware.generic import GenericHardware
 from coprocsim.hardware.gsx import GsxHardware
 from coprocsim.hardware.reference import ReferenceHardware
@@ -10,6 +11,6 @@ MODELS = Registry(
     "hardware model",
     "coprocsim.hardware",
     Hardware,
-    (ReferenceHardware, GenericHardware, GsxHardware),
+    (ReferenceHardware, GenericHardware, GsxHardware, DspHardware),
     ("name", "summary"),
 )

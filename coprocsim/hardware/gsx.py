@@ -43,12 +43,12 @@ class GsxHardware(Hardware):
         self._region = region.name
         self._line = coproc.lines[0].name if coproc.lines else None
         self._image_stream = min(1, max(0, len(coproc.streams) - 1))
-        self._dma: list[DmaAccess] = []
         self._lose()
 
     def _lose(self) -> None:
         """Be without power: nothing is remembered."""
         self._state = _State()
+        self._dma: list[DmaAccess] = []
         self.unit = JobUnit(gsx.IDENTITY, self.clock)
         self.unit.hold(True, 0)
 

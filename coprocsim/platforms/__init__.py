@@ -1,6 +1,7 @@
 """The platforms, by name; `README.md` says how to write another one."""
 
 from coprocsim.platforms.base import Platform
+from coprocsim.platforms.dsp import DspPlatform
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.gsx import GsxPlatform
 from coprocsim.platforms.reference import ReferencePlatform
@@ -10,6 +11,6 @@ PLATFORMS = Registry(
     "platform",
     "coprocsim.platforms",
     Platform,
-    (ReferencePlatform, GenericPlatform, GsxPlatform),
+    (ReferencePlatform, GenericPlatform, GsxPlatform, DspPlatform),
     ("name", "summary", "hardware", "compatible"),
 )

@@ -162,7 +162,7 @@ class GsxPlatform(JobUnitPlatform):
 
     def _shown(self, offset: int) -> int:
         """Read a register of the running context as its domain sees it, which does not see the stop sequence."""
-        if offset == gsx.FIRMWARE_CONTROL:
+        if offset in {gsx.FIRMWARE_CONTROL, gsx.CACHE_STATUS}:
             return 0
         value = self._read(offset)
         return value & ~gsx.FIRMWARE_IS_IDLE if offset == gsx.FIRMWARE_STATUS else value

@@ -2,9 +2,10 @@
 
 from coprocsim.guests.base import GuestSite
 from coprocsim.guests.drivers.base import Driver
+from coprocsim.guests.drivers.dsp import DspDriver
 from coprocsim.guests.drivers.gsx import GsxDriver
 
-DRIVERS: dict[str, type[Driver]] = {"gsx": GsxDriver}
+DRIVERS: dict[str, type[Driver]] = {"gsx": GsxDriver, "dsp": DspDriver}
 
 
 def driver_for(site: GuestSite) -> Driver:
