@@ -33,8 +33,8 @@ class DspPlatform(JobUnitPlatform):
     summary = "a DSP whose firmware lets go at preemption points, with a checkpoint in the domain's memory"
     hardware = "dsp"
     compatible = ("acme,hexa-d4",)
-    leave_cost_ps = (4 + len(_SAVED) + _CONTEXT_REGISTERS) * _ACCESS_PS
-    enter_cost_ps = (5 + len(_CHECKPOINT) + _CONTEXT_REGISTERS) * _ACCESS_PS
+    leave_cost_ps = (3 + len(_SAVED) + _CONTEXT_REGISTERS) * _ACCESS_PS
+    enter_cost_ps = (3 + len(_CHECKPOINT) + _CONTEXT_REGISTERS) * _ACCESS_PS
 
     def __init__(self, coproc: CoprocSpec, port: RegisterPort) -> None:
         super().__init__(coproc, port)
