@@ -109,33 +109,41 @@ class DspPlatform(JobUnitPlatform):
 
     def _lost(self, vcoproc: VcoprocId) -> Done:
         done = super()._lost(vcoproc)
-        kept = self._kept(vcoproc)
-        for slot in _SLOTS:
-            for offset in slot:
-                kept.pop(offset, None)
+        self._forget_slots(vcoproc, reg.PLACES)
         watchdogs = (line.name for line in self.coproc.lines if line.name == dsp.WATCHDOG)
         return Done(done.cost_ps, (*done.effects, *(RaiseIrq(vcoproc, line) for line in watchdogs)))
 
     # ------------------------------------------------------------ traps
 
     def write(self, vcoproc: VcoprocId, region: str, offset: int, size: int, value: int) -> Answer | Refused:
-        jobs_before = len(self._contexts[vcoproc].places)
+        jobs_before = self._jobs(vcoproc)
         answer = super().write(vcoproc, region, offset, size, value)
-        if not self.is_live(vcoproc):
-            self._follow(vcoproc, jobs_before)
+        jobs_now = self._jobs(vcoproc)
+        if self.is_live(vcoproc):
+            return answer
+        if offset == reg.CONTROL and value & reg.CONTROL_RESET:
+            self._forget_slots(vcoproc, reg.PLACES)
+        elif jobs_now > jobs_before:
+            self._fill_slot(vcoproc, jobs_before)
+        elif jobs_now < jobs_before:
+            self._forget_slots(vcoproc, jobs_before - jobs_now)
         return answer
 
-    def _follow(self, vcoproc: VcoprocId, jobs_before: int) -> None:
-        """Keep the slots of a context that is away in step with its places, as the silicon does."""
-        places, kept = self._contexts[vcoproc].places, self._kept(vcoproc)
-        if len(places) > jobs_before:
-            places[-1][0][2:4] = [0, 0]  # its unit knows no uncuttable part
-            kept.update(zip(_SLOTS[jobs_before], (kept.get(offset, 0) for offset in dsp.STAGED), strict=True))
-        elif len(places) < jobs_before:
-            gone = jobs_before - len(places)
-            slots = [[kept.pop(offset, 0) for offset in slot] for slot in _SLOTS][gone:]
-            for slot, values in zip(_SLOTS, slots, strict=False):
-                kept.update(zip(slot, values, strict=True))
+    def _jobs(self, vcoproc: VcoprocId) -> int:
+        return len(self._contexts[vcoproc].places)
+
+    def _fill_slot(self, vcoproc: VcoprocId, place: int) -> None:
+        """Take what was stated for the job that a context, while away, has got in `place`."""
+        kept = self._kept(vcoproc)
+        self._contexts[vcoproc].places[place][0][2:4] = [0, 0]  # its unit knows no uncuttable part
+        kept.update(zip(_SLOTS[place], (kept.get(offset, 0) for offset in dsp.STAGED), strict=True))
+
+    def _forget_slots(self, vcoproc: VcoprocId, count: int) -> None:
+        """Forget what was stated for the `count` oldest jobs of a context that is away; the others move up."""
+        kept = self._kept(vcoproc)
+        others = [[kept.pop(offset, 0) for offset in slot] for slot in _SLOTS][count:]
+        for slot, values in zip(_SLOTS, others, strict=False):
+            kept.update(zip(slot, values, strict=True))
 
     def read_more(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> Answer | Refused:
         if region != dsp.REGION:

@@ -80,8 +80,10 @@ class GsxPlatform(JobUnitPlatform):
     # ------------------------------------------------------------ domains
 
     def domain_create(self, vcoproc: VcoprocId, memory: tuple[range, ...]) -> Refused | None:
-        self._memory[vcoproc] = memory
-        return super().domain_create(vcoproc, memory)
+        refused = super().domain_create(vcoproc, memory)
+        if refused is None:
+            self._memory[vcoproc] = memory
+        return refused
 
     def domain_destroy(self, vcoproc: VcoprocId) -> None:
         del self._memory[vcoproc]
