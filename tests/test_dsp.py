@@ -301,7 +301,9 @@ def test_a_request_that_is_withdrawn_before_the_point_or_during_the_checkpoint_l
 
 def test_a_state_is_loaded_before_its_job_is_worked():
     hardware = silicon((1_000, 300, 400))
-    write(hardware, dsp.PREEMPT, dsp.PREEMPT_LOAD, 100)  # at a point: 900 are left
+    write(hardware, reg.CONTROL, 0, 100)  # at a point: 900 are left
+    write(hardware, dsp.PREEMPT, dsp.PREEMPT_LOAD, 100)
+    write(hardware, reg.CONTROL, reg.CONTROL_ENABLE, 100)
     assert read(hardware, dsp.FIRMWARE_STATUS, 199) == dsp.FIRMWARE_LOADING
     hardware.advance(200 * 1_000)
     assert hardware.take_dma() == (DmaAccess(0, 0x4000_0000, 400, write=False),)

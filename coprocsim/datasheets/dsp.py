@@ -41,7 +41,7 @@ BLOCK_BYTES = 0x120
 STAGED = (POINT_LO, POINT_HI, STATE_BYTES)
 
 PREEMPT_REQUEST = 1 << 0
-PREEMPT_LOAD = 1 << 1  # write only; ignored while a checkpoint is written or stands
+PREEMPT_LOAD = 1 << 1  # write only; ignored while a job is worked, or a checkpoint is written or stands
 
 FIRMWARE_STOPPED = 1 << 0  # it was asked, and has let go
 FIRMWARE_WRITING = 1 << 1

@@ -188,7 +188,8 @@ class DspUnit(JobUnit):
         firmware.requested = bool(value & dsp.PREEMPT_REQUEST)
         if not firmware.requested and firmware.doing in {Doing.WRITING, Doing.STOPPED}:
             firmware.doing, firmware.end_cycle = Doing.NOTHING, None
-        if value & dsp.PREEMPT_LOAD and firmware.doing is Doing.NOTHING and firmware.slots[0][2]:
+        free = firmware.doing is Doing.NOTHING and self._state.since_cycle is None
+        if value & dsp.PREEMPT_LOAD and free and firmware.slots[0][2]:
             firmware.doing = Doing.LOADING
         self._set_held(firmware.requested or firmware.doing is Doing.LOADING)
 
