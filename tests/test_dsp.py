@@ -141,9 +141,19 @@ def test_after_a_reset_in_any_step_the_next_context_enters_cleanly(timeout_us: i
     machine.run(30 * MS)
     assert [row[0] for row in machine.rows(rung)] == [TURN_END + timeout_us * US]
     assert ends(machine) == [("d1v0", "error"), ("d2v0", "done"), ("d2v0", "done")]
+    slots = range(dsp.SLOT_0, dsp.BLOCK_BYTES, 4)
+    assert {access(machine, machine.board.domains[1], at).value for at in slots} == {0}
     machine.run(90 * MS)
     assert ends(machine)[3:] == [("d1v0", "done")]
     assert machine.rows("finding") == []
+
+
+def test_what_was_done_before_a_reset_of_the_coproc_stays_done():
+    machine = machine_with("kind=trace,at=0s:1ms;0s:100ms", "kind=trace,at=2ms:1ms")
+    faults.inject(machine.board, machine.board.coprocs["dsp0"], Fault(FaultKind.FAIL_RESET, None, 1))
+    machine.run(100 * MS)
+    assert len(machine.rows("reset_coproc")) == 1
+    assert ends(machine) == [("d1v0", "done"), ("d1v0", "error"), ("d2v0", "done")]
 
 
 @settings(max_examples=25, deadline=None)
@@ -249,6 +259,10 @@ def test_a_checkpoint_outside_of_the_domain_s_memory_is_contained():
     machine.run(40 * MS)
     told = {(row[3], row[4]) for row in machine.rows("iommu_fault")}
     assert told == {("d1v0", 0x1000)}
+    back_ps = [row[0] for row in machine.rows("switch_to") if row[3] == "d1v0"][1]
+    # It begins to enter for the second time; 1024 cycles from the next edge on, its state has been read.
+    read_ps = -(-back_ps // 1_000) * 1_000 + 1_024_000
+    assert [row[0] for row in machine.rows("iommu_fault") if row[6] == "read"][:1] == [read_ps]
     assert access(machine, domain, reg.ERROR).value == reg.ERROR_DMA
     assert machine.board.domains[2].vcoprocs[0].counters.faults == 0
 
