@@ -71,17 +71,18 @@ _NODES: Mapping[str, tuple[dict[str, int], tuple[str, ...]]] = {
     "vgpu": ({"r0": 16 * PAGE_BYTES}, ("irq0",)),
     "xxc": ({"op": 0x1000, "mmu": 0x1000, "sram": 0x8000}, ("op", "mmu")),
     "crypto": ({"0": 0x4000}, ("0",)),
+    "gsx": ({"0": 0x4_0000}, ("0",)),
+    "dsp": ({"l2ram": 0x10_0000, "l1ram": 0x8000, "control": PAGE_BYTES}, ("mailbox", "watchdog")),
 }
+# How many IOMMU streams such nodes have, where it is not one.
+_STREAMS = {"vgpu": 8, "xxc": 0, "gsx": 2}
 
 
 def described_for(platform: type[Platform], coproc_id: str = "coproc", **stated: int) -> CoprocSpec:
-    """Return a node as the platform expects it; `stated` as for `spec`.
-
-    One with an MMU of its own has no streams, hardware that shares itself one for each of its users.
-    """
+    """Return a node as the platform expects it; `stated` as for `spec`."""
     if platform.hardware not in _NODES:
         return spec(coproc_id, compatible=platform.compatible[:1], **stated)
-    stated.setdefault("streams", 0 if platform.own_mmu else 1 if platform.scheduled else 8)
+    stated.setdefault("streams", _STREAMS.get(platform.hardware, 1))
     usual = spec(coproc_id, compatible=platform.compatible[:1], **stated)
     sizes, lines = _NODES[platform.hardware]
     # One page is left free between two ranges.

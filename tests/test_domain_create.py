@@ -16,7 +16,7 @@ from coprocsim.hypervisor.mmio import Route
 from coprocsim.hypervisor.state import Board
 from coprocsim.options.build import Build
 from coprocsim.platforms.base import Answer, Refused
-from coprocsim.platforms.generic import GenericPlatform
+from coprocsim.platforms.gsx import GsxPlatform
 from coprocsim.platforms.jobunit import JobUnitPlatform
 from coprocsim.platforms.reference import ReferencePlatform
 from coprocsim.schedulers.rrobin import RoundRobin
@@ -182,9 +182,9 @@ def test_an_iommu_without_room_refuses_and_undoes(machine: Path, monkeypatch: py
 
 
 def test_a_failed_coproc_takes_no_more_vcoprocs(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(GenericPlatform, "domain_create", lambda self, vcoproc, memory: Refused("it is switched off"))
+    monkeypatch.setattr(GsxPlatform, "domain_create", lambda self, vcoproc, memory: Refused("it is switched off"))
     error = refused(machine, 'name = "second"\nmemory = 16\ncoproc = [ "xxx0", "gpu0" ]\n')
-    assert error.what == "platform `generic` refuses a vcoproc of `gpu0`: it is switched off"
+    assert error.what == "platform `gsx` refuses a vcoproc of `gpu0`: it is switched off"
 
 
 def test_a_dry_run_changes_nothing(machine: Path) -> None:

@@ -9,6 +9,8 @@ from coprocsim.devicetree import loads
 from coprocsim.guests import guest_of
 from coprocsim.guests.base import GuestSite
 from coprocsim.model import CoprocSpec
+from coprocsim.options.build import Build
+from coprocsim.toolstack.parts import platform_for
 from coprocsim.xlcfg import loads as read_config
 from coprocsim.xlcfg import read_domain
 
@@ -19,7 +21,7 @@ RAM = range(0x4000_0000, 0x4200_0000)
 
 
 # What is made for another machine than the example system.
-MADE_FOR = {"keystore": "automotive"}
+MADE_FOR = {"keystore": "automotive", "cockpit-audio": "automotive", "tablet": "virtual-gpu"}
 
 
 def shared_with(path: Path) -> dict[str, CoprocSpec]:
@@ -46,7 +48,9 @@ def test_an_example_names_coprocs_that_are_shared_and_workloads_that_exist(path)
     attached = {shared[each.name].coproc_id for each in spec.coprocs}
     for each in spec.workloads:
         assert shared[each.coproc].coproc_id in attached
-        assert guest_of(GuestSite(shared[each.coproc], "generic", (RAM,), 0, "example"), each.options)
+        platform = platform_for(shared[each.coproc].compatible, Build())
+        assert platform is not None
+        assert guest_of(GuestSite(shared[each.coproc], platform.hardware, (RAM,), 0, "example"), each.options)
 
 
 def test_the_refused_example_names_a_coproc_that_is_not_shared():

@@ -10,7 +10,7 @@ from coprocsim.errors import did_you_mean
 from coprocsim.model import Setting
 from coprocsim.parameters import BadSetting
 from coprocsim.randomness import Stream
-from coprocsim.units import CYCLES_MAX, PS_PER_S, Work, parse_duration_ps, parse_work
+from coprocsim.units import CYCLES_MAX, PS_PER_S, Work, parse_duration_ps, parse_size_bytes, parse_work, show_size
 
 T = TypeVar("T")
 
@@ -59,8 +59,8 @@ class Options:
             self._settings[setting.name] = setting
 
     def duration(self, name: str, default: Work) -> Work:
-        """Return a time or an amount of cycles."""
-        return self._read(name, parse_work, default)
+        """Return a time or an amount of cycles; nothing needs no unit."""
+        return self._read(name, lambda text: Work(0) if text.strip() == "0" else parse_work(text), default)
 
     def positive(self, name: str) -> Work:
         """Return a time or an amount of cycles that must be there and not be zero."""
@@ -95,6 +95,17 @@ class Options:
             if not text.isdecimal() or not minimum <= int(text) <= maximum:
                 raise ValueError(f"`{name}` is a whole number from {minimum} to {maximum}")
             return int(text)
+
+        return self._read(name, parse, default)
+
+    def size_bytes(self, name: str, default: int, maximum: int) -> int:
+        """Return a size up to `maximum`."""
+
+        def parse(text: str) -> int:
+            size = parse_size_bytes(text)
+            if size > maximum:
+                raise ValueError(f"`{name}` is at most {show_size(maximum)} here")
+            return size
 
         return self._read(name, parse, default)
 

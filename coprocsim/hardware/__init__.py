@@ -2,7 +2,9 @@
 
 from coprocsim.hardware.base import Hardware
 from coprocsim.hardware.crypto import CryptoHardware
+from coprocsim.hardware.dsp import DspHardware
 from coprocsim.hardware.generic import GenericHardware
+from coprocsim.hardware.gsx import GsxHardware
 from coprocsim.hardware.reference import ReferenceHardware
 from coprocsim.hardware.vgpu import VirtualGpuHardware
 from coprocsim.hardware.xxc import XxcHardware
@@ -12,6 +14,6 @@ MODELS = Registry(
     "hardware model",
     "coprocsim.hardware",
     Hardware,
-    (ReferenceHardware, XxcHardware, CryptoHardware, VirtualGpuHardware, GenericHardware),
+    (ReferenceHardware, XxcHardware, GsxHardware, DspHardware, CryptoHardware, VirtualGpuHardware, GenericHardware),
     ("name", "summary"),
 )

@@ -33,6 +33,7 @@ class _State(msgspec.Struct):
 
     version: int = 1
     enabled: bool = False
+    held: bool = False
     since_cycle: int | None = None
     jobs: list[Job] = msgspec.field(default_factory=list)
     staged: dict[int, int] = msgspec.field(default_factory=dict)
@@ -64,7 +65,7 @@ class JobUnit:
         cycle = self.clock.cycle(now_ps)
         while state.since_cycle is not None:
             job = state.jobs[0]
-            stop_cycle = state.since_cycle + (job.work_left if state.enabled else job.uncuttable_left)
+            stop_cycle = state.since_cycle + self._to_go(job)
             if stop_cycle > cycle:
                 if cycle > state.since_cycle:
                     job.worked(cycle - state.since_cycle)
@@ -80,13 +81,46 @@ class JobUnit:
         state = self._state
         if state.since_cycle is None:
             return None
-        job = state.jobs[0]
-        return self.clock.instant_ps(state.since_cycle + (job.work_left if state.enabled else job.uncuttable_left))
+        return self.clock.instant_ps(state.since_cycle + self._to_go(state.jobs[0]))
+
+    @property
+    def _runs(self) -> bool:
+        """Whether jobs may be worked."""
+        return self._state.enabled and not self._state.held
+
+    def _to_go(self, job: Job) -> int:
+        """Return for how many cycles the job that is being worked goes on."""
+        return job.work_left if self._runs else self._to_cut(job)
+
+    def _to_cut(self, job: Job) -> int:
+        """Return after how many cycles a job can be cut."""
+        return job.uncuttable_left
+
+    def hold(self, held: bool, now_ps: int) -> None:
+        """Let the coproc around the unit stop it, as a cleared CONTROL_ENABLE would, or let it go on."""
+        self._set_held(held)
+        self._go_on(now_ps)
+
+    def _set_held(self, held: bool) -> None:
+        self._state.held = held
+        self._cut()
+
+    def _cut(self, aborted: bool = False) -> None:
+        """Stop at once, if the unit must not go on and the job can be cut."""
+        state = self._state
+        if (aborted or not self._runs) and state.jobs and self._to_cut(state.jobs[0]) == 0:
+            # The present cycle is lost; what goes on, goes on at the next edge.
+            state.since_cycle = None
+
+    def _go_on(self, now_ps: int) -> None:
+        """Begin at the next edge, if there is work and the unit stands still."""
+        if self._state.since_cycle is None and self._runs and self._state.jobs:
+            self._begin(self.edge(now_ps))
 
     def _begin(self, cycle: int) -> None:
         """Work the oldest job from `cycle` on, if there is one and it may run."""
         state = self._state
-        if not state.enabled or not state.jobs:
+        if not self._runs or not state.jobs:
             state.since_cycle = None
             return
         state.since_cycle = cycle
@@ -106,7 +140,7 @@ class JobUnit:
         if job.dma_bytes:
             self._dma.append(DmaAccess(0, job.dma_address, job.dma_bytes, write))
 
-    def _edge(self, now_ps: int) -> int:
+    def edge(self, now_ps: int) -> int:
         """Return the cycle at whose beginning a write made now is seen."""
         cycle = self.clock.cycle(now_ps)
         return cycle if self.clock.instant_ps(cycle) == now_ps else cycle + 1
@@ -199,9 +233,7 @@ class JobUnit:
             self._write_word(offset, value & _WORD)
         else:
             reg.write_sized(self._read_word, self._write_word, offset, size, value)
-        state = self._state
-        if state.since_cycle is None and state.enabled and state.jobs:
-            self._begin(self._edge(now_ps))
+        self._go_on(now_ps)
 
     def _write_word(self, offset: int, value: int) -> None:
         state = self._state
@@ -230,15 +262,13 @@ class JobUnit:
     def _control(self, value: int) -> None:
         state = self._state
         if value & reg.CONTROL_RESET:
-            self._state = _State()
+            self._state = _State(held=state.held)
             return
         state.enabled = bool(value & reg.CONTROL_ENABLE)
         aborted = bool(value & reg.CONTROL_ABORT)
         if aborted and state.jobs:
-            state.jobs[0].work_left = state.jobs[0].uncuttable_left
-        if (aborted or not state.enabled) and state.jobs and state.jobs[0].uncuttable_left == 0:
-            # The present cycle is lost; what goes on, goes on at the next edge.
-            state.since_cycle = None
+            state.jobs[0].work_left = self._to_cut(state.jobs[0])
+        self._cut(aborted)
 
     def _write_place(self, place: int, offset: int, value: int) -> None:
         state = self._state

@@ -306,6 +306,8 @@ def _enter(board: Board, coproc: Coproc, vcoproc: Vcoproc, granted: Run) -> None
             board.record(coproc, "switch_to", vcoproc.who, "entered", cost_ps)
             cost_ps = isolation.checked_cost_ps(board, coproc, vcoproc.who, "switch_to", cost_ps)
             _switching(board, coproc, Phase.ENTERING, cost_ps)
+            # What the driver has set going comes to its end while the cost elapses.
+            interrupts.look(board, coproc)
         case Failed(why):
             board.record(coproc, "switch_to", vcoproc.who, "failed", why)
             ladder.climb(board, coproc, vcoproc, why)

@@ -2,7 +2,9 @@
 
 from coprocsim.platforms.base import Platform
 from coprocsim.platforms.crypto import CryptoPlatform
+from coprocsim.platforms.dsp import DspPlatform
 from coprocsim.platforms.generic import GenericPlatform
+from coprocsim.platforms.gsx import GsxPlatform
 from coprocsim.platforms.reference import ReferencePlatform
 from coprocsim.platforms.vgpu import VirtualGpuPlatform
 from coprocsim.platforms.xxc import XxcPlatform
@@ -12,6 +14,6 @@ PLATFORMS = Registry(
     "platform",
     "coprocsim.platforms",
     Platform,
-    (ReferencePlatform, XxcPlatform, CryptoPlatform, VirtualGpuPlatform, GenericPlatform),
+    (ReferencePlatform, XxcPlatform, GsxPlatform, DspPlatform, CryptoPlatform, VirtualGpuPlatform, GenericPlatform),
     ("name", "summary", "hardware", "compatible"),
 )

@@ -10,6 +10,6 @@ class GenericPlatform(JobUnitPlatform):
     name = "generic"
     summary = "any node with a range of registers; nominal switch cost"
     hardware = "generic"
-    compatible = ("coprocsim,generic", "renesas,gsx")
+    compatible = ("coprocsim,generic",)
     leave_cost_ps = 25 * PS_PER_US
     enter_cost_ps = 25 * PS_PER_US

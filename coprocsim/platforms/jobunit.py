@@ -265,6 +265,7 @@ class JobUnitPlatform(Platform):
     def reset_coproc(self, now_ps: int) -> Reset:
         vcoproc = self._loaded
         if vcoproc is not None and self._live:
+            # What the domain has been told of its jobs must not be forgotten.
             self._contexts[vcoproc] = self._saved_context()
         self.port.reset()
         self._loaded, self._live = None, False

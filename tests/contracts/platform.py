@@ -44,6 +44,8 @@ class Desk:
         self.machine = Machine()
         self.coproc = self.machine.coproc("coproc", platform, described=described)
         self.platform, self.hardware = self.coproc.platform, self.coproc.hardware
+        self.last_seen: dict[str, bytes] = {}
+        """The context as it was just before the last attempt to save it."""
         for vcoproc in (A, B):
             assert self.platform.domain_create(vcoproc, RAM) is None
 
@@ -63,12 +65,14 @@ class Desk:
         """Load a context; return what it cost."""
         answer = self.platform.switch_to(vcoproc, self.now_ps)
         assert isinstance(answer, Entered), answer
+        self.wait(answer.cost_ps)
         self.platform.start(vcoproc, self.now_ps)
         return answer.cost_ps
 
     def leave(self, vcoproc: VcoprocId) -> int | None:
         """Save a context, as often as it denies; return what it cost, None if it denies for too long."""
         for _ in range(ATTEMPTS_MAX):
+            self.last_seen = self.context()
             answer = self.platform.switch_from(vcoproc, self.now_ps)
             if isinstance(answer, Left):
                 return answer.cost_ps
@@ -178,8 +182,8 @@ class PlatformContract:
         desk = Desk(platform, described)
         desk.scribble(A, garbage)
         desk.enter(A)
-        before = desk.context()
-        assume(isinstance(desk.platform.switch_from(A, desk.now_ps), Left))
+        assume(desk.leave(A) is not None)
+        before = desk.last_seen
         desk.scribble(B, others)
         desk.enter(B)
         desk.scribble(B, more)
@@ -195,8 +199,8 @@ class PlatformContract:
         desk = Desk(platform, described)
         desk.enter(A)
         desk.access(A, garbage, write=True)
-        before = desk.context()
-        assume(isinstance(desk.platform.switch_from(A, desk.now_ps), Left))
+        assume(desk.leave(A) is not None)
+        before = desk.last_seen
         desk.enter(A)
         assert desk.context() == before
 

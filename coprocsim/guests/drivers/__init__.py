@@ -3,10 +3,18 @@
 from coprocsim.guests.base import GuestSite
 from coprocsim.guests.drivers.base import Driver
 from coprocsim.guests.drivers.crypto import CryptoDriver
+from coprocsim.guests.drivers.dsp import DspDriver
+from coprocsim.guests.drivers.gsx import GsxDriver
 from coprocsim.guests.drivers.vgpu import VirtualGpuDriver
 from coprocsim.guests.drivers.xxc import XxcDriver
 
-DRIVERS: dict[str, type[Driver]] = {"crypto": CryptoDriver, "vgpu": VirtualGpuDriver, "xxc": XxcDriver}
+DRIVERS: dict[str, type[Driver]] = {
+    "crypto": CryptoDriver,
+    "dsp": DspDriver,
+    "gsx": GsxDriver,
+    "vgpu": VirtualGpuDriver,
+    "xxc": XxcDriver,
+}
 
 
 def driver_for(site: GuestSite) -> Driver:
