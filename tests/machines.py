@@ -67,24 +67,26 @@ def spec(
     )
 
 
-_NODES: Mapping[str, tuple[dict[str, int], tuple[str, ...]]] = {
-    "vgpu": ({"r0": 16 * PAGE_BYTES}, ("irq0",)),
-    "xxc": ({"op": 0x1000, "mmu": 0x1000, "sram": 0x8000}, ("op", "mmu")),
-    "crypto": ({"0": 0x4000}, ("0",)),
-    "gsx": ({"0": 0x4_0000}, ("0",)),
-    "dsp": ({"l2ram": 0x10_0000, "l1ram": 0x8000, "control": PAGE_BYTES}, ("mailbox", "watchdog")),
+_NODES: Mapping[str, tuple[dict[str, int], tuple[str, ...], dict[str, int]]] = {
+    "vgpu": ({"r0": 16 * PAGE_BYTES}, ("irq0",), {"streams": 8}),
+    "xxc": ({"op": 0x1000, "mmu": 0x1000, "sram": 0x8000}, ("op", "mmu"), {"streams": 0}),
+    "crypto": ({"0": 0x4000}, ("0",), {}),
+    "gsx": ({"0": 0x4_0000}, ("0",), {"streams": 2, "hz": 600_000_000}),
+    "dsp": (
+        {"l2ram": 0x10_0000, "l1ram": 0x8000, "control": PAGE_BYTES},
+        ("mailbox", "watchdog"),
+        {"hz": 600_000_000},
+    ),
 }
-# How many IOMMU streams such nodes have, where it is not one.
-_STREAMS = {"vgpu": 8, "xxc": 0, "gsx": 2}
+"""By the model: the ranges and lines of its node, and what is not usual in it."""
 
 
 def described_for(platform: type[Platform], coproc_id: str = "coproc", **stated: int) -> CoprocSpec:
     """Return a node as the platform expects it; `stated` as for `spec`."""
     if platform.hardware not in _NODES:
         return spec(coproc_id, compatible=platform.compatible[:1], **stated)
-    stated.setdefault("streams", _STREAMS.get(platform.hardware, 1))
-    usual = spec(coproc_id, compatible=platform.compatible[:1], **stated)
-    sizes, lines = _NODES[platform.hardware]
+    sizes, lines, unusual = _NODES[platform.hardware]
+    usual = spec(coproc_id, compatible=platform.compatible[:1], **{**unusual, **stated})
     # One page is left free between two ranges.
     bases = itertools.accumulate(
         sizes.values(), lambda base, size: base + size + PAGE_BYTES, initial=usual.regions[0].base

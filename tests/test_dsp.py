@@ -21,6 +21,7 @@ from coprocsim.model import DmaAccess, FaultKind, Sharing, VcoprocId
 from coprocsim.options.build import Build
 from coprocsim.parameters import BadSetting
 from coprocsim.platforms.base import Answer
+from coprocsim.platforms.crypto import CryptoPlatform
 from coprocsim.platforms.dsp import DspPlatform
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.jobunit import Context
@@ -407,12 +408,16 @@ def test_a_job_that_is_given_up_while_away_takes_its_slot_with_it():
 # ---------------------------------------------------------------- boot
 
 
-def test_the_cockpit_s_dsp_is_driven_by_it_and_all_else_there_by_the_generic_one():
+def test_the_cockpit_s_dsp_is_driven_by_it():
     spec = devicetree.loads((DTS / "automotive.dtb").read_bytes()).machine
     board, _ = power_on(spec, BootOptions({}), Build())
     drivers = {name: type(coproc.platform) for name, coproc in board.coprocs.items()}
-    assert drivers.pop("dsp0") is DspPlatform
-    assert set(drivers.values()) == {GenericPlatform}
+    assert drivers == {
+        "gpu0": GenericPlatform,
+        "dsp0": DspPlatform,
+        "codec0": GenericPlatform,
+        "crypto0": CryptoPlatform,
+    }
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ GOOD_WORK = (
     "gpu0 kind=periodic,period=60ms,work=uniform:200us-1ms,dma=4096",
     "dsp0 kind=periodic,period=60ms,jitter=2ms,work=exp:300us,uncuttable=50us,dma=64",
 )
+# The guests of this one take part in the switch: no part of a job is uncuttable, but it has preemption points.
+_OF_DSP = tuple(each.replace("uncuttable=50us", "points=50us,state=4096") for each in GOOD_WORK)
 KINDS: dict[str, tuple[str, ...]] = {
     "one coproc, its windows": ("gpu0 kind=fuzz,within=windows",),
     "one coproc, anywhere": ("gpu0 kind=fuzz,within=anywhere",),
@@ -50,7 +52,7 @@ class Side:
             described = described_for(platform, coproc_id)
             self.machine.coproc(coproc_id, platform, algorithm, settings=settings, described=described)
         self.scheduled = platform.scheduled
-        self.machine.domain("good", *GOOD_WORK)
+        self.machine.domain("good", *(_OF_DSP if platform.name == "dsp" else GOOD_WORK))
         if wrong:
             self.machine.domain("wrong", *(f"{each},rate={rate}" for each in wrong))
         self.good: dict[str, Counter[str]] = {"gpu0": Counter(), "dsp0": Counter()}
