@@ -97,14 +97,21 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
 def loaded(point: EntryPoint) -> object:
     """Return what an entry point names; PluginError if it cannot be imported."""
+    why = f"`{_package(point)}` says that it adds `{point.name}`"
+    return _loaded(point, why, "mend it, or uninstall its package")
+
+
+def imported(place: str) -> object:
+    """Return what `module:Class` names; PluginError if it cannot be imported."""
+    return _loaded(EntryPoint("", place, ""), None, "`module:Class` is imported as Python does, from this folder too")
+
+
+def _loaded(point: EntryPoint, why: str | None, hint: str) -> object:
     try:
         found: object = point.load()
     except Exception as error:
-        raise PluginError(
-            f"`{point.value}` cannot be imported: {type(error).__name__}: {error}",
-            why=f"`{_package(point)}` says that it adds `{point.name}`",
-            hint="mend it, or uninstall its package",
-        ) from error
+        what = f"`{point.value}` cannot be imported: {type(error).__name__}: {error}"
+        raise PluginError(what, why=why, hint=hint) from error
     return found
 
 

@@ -16,6 +16,7 @@ LAYERS = (
     {"sharing"},
     {"engine", "schedulers", "platforms", "hardware", "guests", "devicetree", "xlcfg", "store"},
     {"hypervisor"},
+    {"conformance"},
     {"observe"},
     {"toolstack"},
     {"cli"},
@@ -29,6 +30,7 @@ HOMES = {
     "sqlite3": "store",
     "click": "cli",
     "rich": "cli",
+    "hypothesis": "conformance",
 }
 
 

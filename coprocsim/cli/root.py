@@ -25,6 +25,7 @@ COMMANDS = {
     "mmio": "mmio",
     "stats": "stats",
     "timeline": "timeline",
+    "conformance": "conformance",
     "completion": "completion",
 }
 

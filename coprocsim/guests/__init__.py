@@ -13,7 +13,7 @@ from coprocsim.model import Setting
 from coprocsim.parameters import BadSetting
 from coprocsim.plugins import Registry
 
-WORKLOADS = Registry(
+WORKLOADS: Registry[Guest] = Registry(
     "workload", "coprocsim.workloads", Guest, (Idle, Periodic, Poisson, Backlog, Trace), ("kind", "summary"), "kind"
 )
 

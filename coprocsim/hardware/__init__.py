@@ -5,6 +5,6 @@ from coprocsim.hardware.generic import GenericHardware
 from coprocsim.hardware.reference import ReferenceHardware
 from coprocsim.plugins import Registry
 
-MODELS = Registry(
+MODELS: Registry[Hardware] = Registry(
     "hardware model", "coprocsim.hardware", Hardware, (ReferenceHardware, GenericHardware), ("name", "summary")
 )

@@ -7,7 +7,7 @@ the first stream. All else reads 0 and ignores writes.
 from collections.abc import Mapping
 
 from coprocsim.datasheets.jobunit import BLOCK_BYTES
-from coprocsim.hardware.base import Hardware
+from coprocsim.hardware.base import Hardware, example_node
 from coprocsim.hardware.jobunit import JobUnit
 from coprocsim.model import CoprocSpec, DmaAccess, Json
 
@@ -26,6 +26,10 @@ class GenericHardware(Hardware):
         self._region = region.name
         self._line = coproc.lines[0].name if coproc.lines else None
         self.unit = JobUnit(self.identity, self.clock)
+
+    @classmethod
+    def example(cls) -> CoprocSpec:
+        return example_node({"0": 0x1000, "1": 0x1000})
 
     def read(self, region: str, offset: int, size: int, now_ps: int) -> int:
         if region != self._region or offset >= BLOCK_BYTES:

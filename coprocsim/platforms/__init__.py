@@ -5,7 +5,7 @@ from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.reference import ReferencePlatform
 from coprocsim.plugins import Registry
 
-PLATFORMS = Registry(
+PLATFORMS: Registry[Platform] = Registry(
     "platform",
     "coprocsim.platforms",
     Platform,

@@ -1,36 +1,44 @@
-"""The contracts, kept by every algorithm, driver and hardware model that coprocsim comes with."""
+"""All that coprocsim comes with keeps what the conformance checks ask of everybody's parts."""
 
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from coprocsim.hardware import MODELS
-from coprocsim.hardware.base import Hardware
-from coprocsim.platforms import PLATFORMS
-from coprocsim.platforms.base import Platform
-from coprocsim.schedulers import ALGORITHMS
-from coprocsim.schedulers.base import Scheduler
-from tests.contracts.hardware import HardwareContract
-from tests.contracts.platform import PlatformContract
-from tests.contracts.scheduler import SchedulerContract
+from coprocsim.conformance import KINDS, Part, judge
+
+SCENARIOS = 40
+SCENARIOS_AT_LENGTH = 1_000
 
 
-class TestSchedulers(SchedulerContract):
-    @pytest.fixture(params=list(ALGORITHMS.values()), ids=list(ALGORITHMS))
-    def algorithm(self, request: Any) -> type[Scheduler]:
-        algorithm: type[Scheduler] = request.param
-        return algorithm
+def checks() -> Iterator[object]:
+    for kind, each in KINDS.items():
+        for name, found in each.names().items():
+            part = each.part(found, name)
+            for check in part.checks:
+                yield pytest.param(part, check.name, id=f"{kind}-{name}: {check.name}")
 
 
-class TestPlatforms(PlatformContract):
-    @pytest.fixture(params=list(PLATFORMS.values()), ids=list(PLATFORMS))
-    def platform(self, request: Any) -> type[Platform]:
-        platform: type[Platform] = request.param
-        return platform
+def keeps(part: Part, name: str, scenarios: int) -> None:
+    check = next(each for each in part.checks if each.name == name)
+    verdict = judge(check, scenarios)
+    assert verdict.outcome != "failed", verdict
 
 
-class TestHardware(HardwareContract):
-    @pytest.fixture(params=list(MODELS.values()), ids=list(MODELS))
-    def model(self, request: Any) -> type[Hardware]:
-        model: type[Hardware] = request.param
-        return model
+@pytest.mark.parametrize(("part", "check"), checks())
+def test_ours_keep_the_rules(part: Part, check: str):
+    keeps(part, check, SCENARIOS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("part", "check"), checks())
+def test_ours_keep_the_rules_in_a_thousand_scenarios(part: Part, check: str):
+    keeps(part, check, SCENARIOS_AT_LENGTH)
+
+
+def test_a_check_is_left_out_only_where_the_part_says_why():
+    left_out = [(each.values[0].name, each.values[1]) for each in checks() if _left_out(*each.values)]
+    assert left_out == []
+
+
+def _left_out(part: Part, name: str) -> bool:
+    return any(each.name == name and each.left_out is not None for each in part.checks)

@@ -1,0 +1,139 @@
+"""What a check is and how it is run: Hypothesis looks for a scenario that a part does not pass, and makes it short."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from traceback import walk_tb
+from types import FunctionType, TracebackType
+from typing import Generic, TypeVar
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis.errors import Flaky, Unsatisfiable
+from hypothesis.strategies import SearchStrategy
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+class Broken(Exception):  # noqa: N818 - says what is so, not what went wrong with the check
+    """The part does not keep what the check is about; the message says what it does instead."""
+
+
+class Trial:
+    """One scenario as it is played: what was done to the part so far, in words."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def step(self, text: str) -> None:
+        """Note what is done to the part, or what it answers."""
+        self.steps.append(text)
+
+    def expect(self, holds: bool, found: str) -> None:
+        """Raise Broken if what is to hold does not; `found` says what is so instead."""
+        if not holds:
+            raise Broken(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A scenario that a part did not pass: what was `found`, the steps that led there, and where its code raised."""
+
+    found: str
+    steps: tuple[str, ...]
+    raised_at: str | None = None
+
+
+def nothing_left_out(part: type[object]) -> str | None:
+    """Return why a check does not apply to `part`: there is no reason."""
+    del part
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Generic[T]):
+    """A rule for parts of one kind: `name` in a few words, `expects` in a sentence or two.
+
+    `left_out` says why the check does not apply to a part, or None; `run` plays so many scenarios with it.
+    """
+
+    name: str
+    expects: str
+    left_out: Callable[[type[T]], str | None]
+    run: Callable[[type[T], int], Failure | None]
+
+
+def once(
+    play: Callable[[type[T], Trial], None], left_out: Callable[[type[T]], str | None] = nothing_left_out
+) -> Check[T]:
+    """Return the check that is called and explained as `play` is, and needs no scenarios."""
+
+    def run(part: type[T], scenarios: int) -> Failure | None:
+        del scenarios
+        trial = Trial()
+        return _judged(lambda: play(part, trial), lambda: trial)
+
+    return Check(*_words(play), left_out, run)
+
+
+def over(
+    scenarios: SearchStrategy[S],
+    play: Callable[[type[T], Trial, S], None],
+    *,
+    times: int = 1,
+    left_out: Callable[[type[T]], str | None] = nothing_left_out,
+) -> Check[T]:
+    """Return the check that is called and explained as `play` is; it plays `times` as many scenarios as others."""
+
+    def run(part: type[T], count: int) -> Failure | None:
+        trial = Trial()
+
+        @settings(
+            derandomize=True,
+            database=None,
+            deadline=None,
+            max_examples=count * times,
+            phases=(Phase.generate, Phase.shrink),
+            print_blob=False,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+            verbosity=Verbosity.quiet,
+        )
+        @given(scenarios)
+        def one(scenario: S) -> None:
+            nonlocal trial
+            trial = Trial()
+            play(part, trial, scenario)
+
+        return _judged(one, lambda: trial)
+
+    return Check(*_words(play), left_out, run)
+
+
+def _words(play: object) -> tuple[str, str]:
+    """Return a check's name and what it expects: its function's name and docstring, each on one line."""
+    assert isinstance(play, FunctionType)
+    return play.__name__.replace("_", " "), " ".join((inspect.getdoc(play) or "").split())
+
+
+def _judged(play: Callable[[], None], last: Callable[[], Trial]) -> Failure | None:
+    """Return what went wrong; `last` tells which trial was played last, which is the shortest one that fails."""
+    try:
+        play()
+    except Broken as broken:
+        return Failure(str(broken), tuple(last().steps))
+    except Flaky:
+        found = "the same calls go wrong at one time and not at another: it depends on more than it is told"
+        return Failure(found, tuple(last().steps))
+    except Unsatisfiable:
+        return Failure("no scenario comes as far as this check needs", tuple(last().steps))
+    except Exception as error:  # noqa: BLE001 - whatever somebody's code raises is what this is about
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return Failure(f"it raises {said}", tuple(last().steps), _place(error.__traceback__))
+    return None
+
+
+def _place(traceback: TracebackType | None) -> str | None:
+    """Return the module and line that raised."""
+    frames = [f"{frame.f_globals.get('__name__')}, line {line}" for frame, line in walk_tb(traceback)]
+    return frames[-1] if frames else None
