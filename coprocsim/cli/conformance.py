@@ -41,9 +41,9 @@ def conformance_command(ctx: click.Context, entry: str, kind: str | None, exampl
     shows a mistake is made as short as can be. Exits with 1 if a check has failed.
     """
     _require_hypothesis()
-    with _surroundings():
-        from coprocsim.conformance import judge, part_named
+    from coprocsim.conformance import judge, no_notes, part_named
 
+    with _this_folder(), no_notes():
         part = part_named(entry, kind)
         if not as_json:
             heading(f"{part.kind} {part.name}, {examples} scenarios for each check")
@@ -75,21 +75,14 @@ def _require_hypothesis() -> None:
 
 
 @contextmanager
-def _surroundings() -> Iterator[None]:
-    """Let modules of this folder be found, and Hypothesis keep its notes elsewhere, and not for long."""
-    from tempfile import TemporaryDirectory
-
-    from hypothesis.configuration import set_hypothesis_home_dir
-
+def _this_folder() -> Iterator[None]:
+    """Let modules of the present folder be found."""
     here = os.getcwd()
     sys.path.insert(0, here)
-    with TemporaryDirectory() as folder:
-        set_hypothesis_home_dir(folder)
-        try:
-            yield
-        finally:
-            set_hypothesis_home_dir(None)
-            sys.path.remove(here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
 
 
 def _print_line(verdict: "Verdict") -> None:

@@ -6,7 +6,7 @@
 This room alone needs Hypothesis (`pip install coprocsim[conformance]`), and is imported only by who wants to check.
 """
 
-from coprocsim.conformance.base import Failure
+from coprocsim.conformance.base import Failure, no_notes
 from coprocsim.conformance.kinds import KINDS, Bound, Part, Verdict, judge, part_named
 
-__all__ = ["KINDS", "Bound", "Failure", "Part", "Verdict", "judge", "part_named"]
+__all__ = ["KINDS", "Bound", "Failure", "Part", "Verdict", "judge", "no_notes", "part_named"]

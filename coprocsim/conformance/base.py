@@ -1,13 +1,16 @@
 """What a check is and how it is run: Hypothesis looks for a scenario that a part does not pass, and makes it short."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from traceback import walk_tb
 from types import FunctionType, TracebackType
 from typing import Generic, TypeVar
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.errors import Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
@@ -108,6 +111,17 @@ def over(
         return _judged(one, lambda: trial)
 
     return Check(*_words(play), left_out, run)
+
+
+@contextmanager
+def no_notes() -> Iterator[None]:
+    """Let Hypothesis leave no folder behind."""
+    with TemporaryDirectory() as folder:
+        set_hypothesis_home_dir(folder)
+        try:
+            yield
+        finally:
+            set_hypothesis_home_dir(None)
 
 
 def _words(play: object) -> tuple[str, str]:

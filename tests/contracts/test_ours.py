@@ -33,12 +33,3 @@ def test_ours_keep_the_rules(part: Part, check: str):
 @pytest.mark.parametrize(("part", "check"), checks())
 def test_ours_keep_the_rules_in_a_thousand_scenarios(part: Part, check: str):
     keeps(part, check, SCENARIOS_AT_LENGTH)
-
-
-def test_a_check_is_left_out_only_where_the_part_says_why():
-    left_out = [(each.values[0].name, each.values[1]) for each in checks() if _left_out(*each.values)]
-    assert left_out == []
-
-
-def _left_out(part: Part, name: str) -> bool:
-    return any(each.name == name and each.left_out is not None for each in part.checks)
