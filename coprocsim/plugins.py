@@ -102,8 +102,8 @@ def loaded(point: EntryPoint) -> object:
 
 
 def imported(place: str) -> object:
-    """Return what `module:Class` names; PluginError if it cannot be imported."""
-    return _loaded(EntryPoint("", place, ""), None, "`module:Class` is imported as Python does, from this folder too")
+    """Return what `module:Class`, or `module`, names; PluginError if it cannot be imported."""
+    return _loaded(EntryPoint("", place, ""), None, "it is looked for as Python does, and in this folder")
 
 
 def _loaded(point: EntryPoint, why: str | None, hint: str) -> object:

@@ -25,6 +25,13 @@ _STEPS_MAX = 40
 @click.argument("entry", metavar="ENTRY")
 @click.option("--kind", type=click.Choice(_KINDS), help="What ENTRY is, if its name does not say.")
 @click.option(
+    "--import",
+    "modules",
+    metavar="MODULE",
+    multiple=True,
+    help="Import this first: where the hardware of a platform, or the platform of a workload, is not installed.",
+)
+@click.option(
     "--examples",
     metavar="N",
     type=click.IntRange(1, 1_000_000),
@@ -34,7 +41,9 @@ _STEPS_MAX = 40
 )
 @json_option
 @click.pass_context
-def conformance_command(ctx: click.Context, entry: str, kind: str | None, examples: int, as_json: bool) -> None:
+def conformance_command(
+    ctx: click.Context, entry: str, kind: str | None, modules: tuple[str, ...], examples: int, as_json: bool
+) -> None:
     """Check that a part keeps the rules of its kind.
 
     ENTRY is `module:Class`, or the name of a part that is installed. Scenarios are the same each time; one that
@@ -42,8 +51,11 @@ def conformance_command(ctx: click.Context, entry: str, kind: str | None, exampl
     """
     _require_hypothesis()
     from coprocsim.conformance import judge, no_notes, part_named
+    from coprocsim.plugins import imported
 
     with _this_folder(), no_notes():
+        for module in modules:
+            imported(module)
         part = part_named(entry, kind)
         if not as_json:
             heading(f"{part.kind} {part.name}, {examples} scenarios for each check")

@@ -14,6 +14,8 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.errors import Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
+from coprocsim.errors import PluginError
+
 T = TypeVar("T")
 S = TypeVar("S")
 
@@ -141,6 +143,9 @@ def _judged(play: Callable[[], None], last: Callable[[], Trial]) -> Failure | No
         return Failure(found, tuple(last().steps))
     except Unsatisfiable:
         return Failure("no scenario comes as far as this check needs", tuple(last().steps))
+    except PluginError:
+        # Another part is missing without which nothing can be said about this one.
+        raise
     except Exception as error:  # noqa: BLE001 - whatever somebody's code raises is what this is about
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return Failure(f"it raises {said}", tuple(last().steps), _place(error.__traceback__))

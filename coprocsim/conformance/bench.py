@@ -1,11 +1,12 @@
 """A whole machine for a check: one coproc with somebody's part in it, and domains that share it."""
 
 import inspect
+from collections.abc import Iterable
 from dataclasses import replace
 
 from coprocsim.conformance.base import Broken, Trial
 from coprocsim.engine import Key, Timeline
-from coprocsim.errors import LookupFailed, did_you_mean
+from coprocsim.errors import PluginError, did_you_mean
 from coprocsim.guests.base import Guest
 from coprocsim.hardware import MODELS
 from coprocsim.hardware.base import Hardware
@@ -24,6 +25,7 @@ _BLANK = MachineRow(1, 0, 0, 1, "conformance", "", b"", 0, True)
 _MEMORY_MIB = 64
 # A machine on which more happens at one instant does not get past it.
 _EVENTS_MAX = 10_000
+_CURE = "install its package, or name its module with `--import`"
 
 
 def model_of(platform: type[Platform]) -> type[Hardware]:
@@ -32,7 +34,7 @@ def model_of(platform: type[Platform]) -> type[Hardware]:
     found = {each.name: each for each in _imported(Hardware) if issubclass(each, Hardware)} | dict(MODELS)
     if name not in found:
         what = f"no hardware model `{name}`, which platform `{platform.name}` drives"
-        raise LookupFailed(what, hint=did_you_mean(name, found, "there are"))
+        raise PluginError(what, why=_known(found), hint=_CURE)
     return found[name]
 
 
@@ -42,8 +44,12 @@ def platform_of(guest: type[Guest]) -> type[Platform]:
     found = {each.name: each for each in _imported(Platform) if issubclass(each, Platform)} | dict(PLATFORMS)
     if name not in found:
         what = f"no platform `{name}`, on which workload `{guest.kind}` is to be tried"
-        raise LookupFailed(what, hint=did_you_mean(name, found, "there are"))
+        raise PluginError(what, why=_known(found), hint=_CURE)
     return found[name]
+
+
+def _known(names: Iterable[str]) -> str:
+    return did_you_mean("", names, "installed or imported are")
 
 
 def _imported(base: type[object]) -> list[type[object]]:

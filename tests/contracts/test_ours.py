@@ -10,12 +10,15 @@ SCENARIOS = 40
 SCENARIOS_AT_LENGTH = 1_000
 
 
-def checks() -> Iterator[object]:
+def _checks() -> Iterator[object]:
     for kind, each in KINDS.items():
         for name, found in each.names().items():
             part = each.part(found, name)
             for check in part.checks:
                 yield pytest.param(part, check.name, id=f"{kind}-{name}: {check.name}")
+
+
+CHECKS = list(_checks())
 
 
 def keeps(part: Part, name: str, scenarios: int) -> None:
@@ -24,12 +27,12 @@ def keeps(part: Part, name: str, scenarios: int) -> None:
     assert verdict.outcome != "failed", verdict
 
 
-@pytest.mark.parametrize(("part", "check"), checks())
+@pytest.mark.parametrize(("part", "check"), CHECKS)
 def test_ours_keep_the_rules(part: Part, check: str):
     keeps(part, check, SCENARIOS)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("part", "check"), checks())
+@pytest.mark.parametrize(("part", "check"), CHECKS)
 def test_ours_keep_the_rules_in_a_thousand_scenarios(part: Part, check: str):
     keeps(part, check, SCENARIOS_AT_LENGTH)
