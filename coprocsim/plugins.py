@@ -115,5 +115,26 @@ def _loaded(point: EntryPoint, why: str | None, hint: str) -> object:
     return found
 
 
+def author_of(modules: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first of `modules` that another package with parts has brought, and that package; None if none has."""
+    packages = others()
+    for module in modules:
+        package = packages.get(module.partition(".")[0])
+        if package is not None:
+            return module, package
+    return None
+
+
+def others() -> dict[str, str]:
+    """Return the packages that add parts, by the top name of the modules that these are in. Nothing is imported."""
+    points = entry_points()
+    groups = [group for group in points.groups if group.startswith("coprocsim.")]
+    return {
+        point.module.partition(".")[0]: _package(point)
+        for group in sorted(groups)
+        for point in points.select(group=group)
+    }
+
+
 def _package(point: EntryPoint) -> str:
     return "an unknown package" if point.dist is None else point.dist.name

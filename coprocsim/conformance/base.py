@@ -10,6 +10,7 @@ from types import FunctionType, TracebackType
 from typing import Generic, TypeVar
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.errors import Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
@@ -59,13 +60,14 @@ def nothing_left_out(part: type[object]) -> str | None:
 class Check(Generic[T]):
     """A rule for parts of one kind: `name` in a few words, `expects` in a sentence or two.
 
-    `left_out` says why the check does not apply to a part, or None; `run` plays so many scenarios with it.
+    `left_out` says why the check does not apply to a part, or None; `run` plays so many scenarios with it, and makes
+    one that fails as short as can be if that is wanted.
     """
 
     name: str
     expects: str
     left_out: Callable[[type[T]], str | None]
-    run: Callable[[type[T], int], Failure | None]
+    run: Callable[[type[T], int, bool], Failure | None]
 
 
 def once(
@@ -73,8 +75,8 @@ def once(
 ) -> Check[T]:
     """Return the check that is called and explained as `play` is, and needs no scenarios."""
 
-    def run(part: type[T], scenarios: int) -> Failure | None:
-        del scenarios
+    def run(part: type[T], count: int, shorten: bool) -> Failure | None:
+        del count, shorten
         trial = Trial()
         return _judged(lambda: play(part, trial), lambda: trial)
 
@@ -90,7 +92,7 @@ def over(
 ) -> Check[T]:
     """Return the check that is called and explained as `play` is; it plays `times` as many scenarios as others."""
 
-    def run(part: type[T], count: int) -> Failure | None:
+    def run(part: type[T], count: int, shorten: bool) -> Failure | None:
         trial = Trial()
 
         @settings(
@@ -98,7 +100,7 @@ def over(
             database=None,
             deadline=None,
             max_examples=count * times,
-            phases=(Phase.generate, Phase.shrink),
+            phases=(Phase.generate, Phase.shrink) if shorten else (Phase.generate,),
             print_blob=False,
             report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
@@ -113,6 +115,11 @@ def over(
         return _judged(one, lambda: trial)
 
     return Check(*_words(play), left_out, run)
+
+
+def several(each: SearchStrategy[S], most: int) -> SearchStrategy[list[S]]:
+    """Return lists, short and long ones: left to itself, Hypothesis hardly makes any with more than ten."""
+    return st.lists(each, max_size=most) | st.lists(each, min_size=most // 3, max_size=most)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ class Bound:
     name: str
     expects: str
     left_out: str | None
-    run: Callable[[int], Failure | None]
+    run: Callable[[int, bool], Failure | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ class _Kind(Generic[T]):
             yield Bound(check.name, check.expects, check.left_out(part), _run(check, part))
 
 
-def _run(check: Check[T], part: type[T]) -> Callable[[int], Failure | None]:
-    return lambda scenarios: check.run(part, scenarios)
+def _run(check: Check[T], part: type[T]) -> Callable[[int, bool], Failure | None]:
+    return lambda scenarios, shorten: check.run(part, scenarios, shorten)
 
 
 KINDS: Mapping[str, Kind] = {
@@ -130,11 +130,14 @@ def _of_class(part: object, entry: str, kind: str | None) -> Part:
     return KINDS[found].part(part, entry)
 
 
-def judge(check: Bound, scenarios: int) -> Verdict:
-    """Play so many scenarios of a check, unless it does not apply; return what became of it."""
+def judge(check: Bound, scenarios: int, *, shorten: bool = True) -> Verdict:
+    """Play so many scenarios of a check, unless it does not apply; return what became of it.
+
+    A scenario that fails is made as short as can be, which takes a while, unless `shorten` says no.
+    """
     if check.left_out is not None:
         return Verdict(check.name, check.expects, "left out", check.left_out)
-    failure = check.run(scenarios)
+    failure = check.run(scenarios, shorten)
     if failure is None:
         return Verdict(check.name, check.expects, "passed")
     return Verdict(check.name, check.expects, "failed", None, failure.found, failure.raised_at, failure.steps)

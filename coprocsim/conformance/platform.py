@@ -7,9 +7,9 @@ from typing import NamedTuple
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from coprocsim.conformance.base import Broken, Check, Trial, once, over
+from coprocsim.conformance.base import Broken, Check, Trial, once, over, several
 from coprocsim.conformance.bench import model_of, node_of
-from coprocsim.conformance.hardware import expect_version
+from coprocsim.conformance.hardware import PLACES, VALUES, Place, expect_version
 from coprocsim.engine import Timeline
 from coprocsim.hypervisor.machine import Parts, build_coproc
 from coprocsim.hypervisor.mmio import direct_offsets
@@ -26,11 +26,9 @@ _WORK_PS = 12_345
 
 
 class Garbage(NamedTuple):
-    """A write that makes no sense: number of the region, offset in units of its size, size, value."""
+    """A write that makes sense only by chance."""
 
-    region: int
-    unit: int
-    size: int
+    place: Place
     value: int
 
 
@@ -47,14 +45,8 @@ class Scene(NamedTuple):
     traps: bool = False
 
 
-ONE_GARBAGE: st.SearchStrategy[Garbage] = st.builds(
-    Garbage,
-    st.integers(0, 7),
-    st.integers(0, 60) | st.integers(0, 2**20),
-    st.sampled_from([1, 2, 4, 4, 8]),
-    st.integers(0, 63) | st.integers(0, 2**64 - 1),
-)
-GARBAGE = st.lists(ONE_GARBAGE, max_size=30)
+ONE_GARBAGE: st.SearchStrategy[Garbage] = st.builds(Garbage, PLACES, VALUES)
+GARBAGE = several(ONE_GARBAGE, 30)
 SCENES = st.builds(Scene, GARBAGE, GARBAGE, GARBAGE, st.booleans(), st.booleans())
 ONE_WRITE = st.builds(
     Scene, st.lists(ONE_GARBAGE, min_size=1, max_size=1), st.just([]), st.just([]), traps=st.booleans()
@@ -140,12 +132,12 @@ class Desk:
 
     def write(self, vcoproc: VcoprocId, garbage: Garbage) -> Answer | Refused:
         """Let a domain write: straight to the hardware if its context runs and the range is mapped, else by trap."""
-        region, offset = self.place(garbage)
-        self.say(f"{vcoproc} writes {garbage.value:#x} to {garbage.size} bytes at {region}+{offset:#x}")
-        if self._is_mapped(vcoproc, region, offset, garbage.size):
-            self.coproc.port.write(region, offset, garbage.size, garbage.value)
+        region, offset, size = self.place(garbage)
+        self.say(f"{vcoproc} writes {garbage.value:#x} to {size} bytes at {region}+{offset:#x}")
+        if self._is_mapped(vcoproc, region, offset, size):
+            self.coproc.port.write(region, offset, size, garbage.value)
             return Answer()
-        return self.platform.write(vcoproc, region, offset, garbage.size, garbage.value)
+        return self.platform.write(vcoproc, region, offset, size, garbage.value)
 
     def read(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> Answer | Refused:
         """Let a domain read."""
@@ -153,11 +145,9 @@ class Desk:
             return Answer(self.coproc.port.read(region, offset, size))
         return self.platform.read(vcoproc, region, offset, size)
 
-    def place(self, garbage: Garbage) -> tuple[str, int]:
-        """Return where in the coproc an access goes: its region and an aligned offset in it."""
-        regions, size = self.coproc.spec.regions, garbage.size
-        region = regions[garbage.region % len(regions)]
-        return region.name, garbage.unit * size % (region.size_bytes - region.size_bytes % size)
+    def place(self, garbage: Garbage) -> tuple[str, int, int]:
+        """Return where in the coproc a write goes: the region, an aligned offset in it, the size."""
+        return garbage.place.find(type(self.hardware), self.coproc.spec.regions)
 
     def _is_mapped(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> bool:
         return (
@@ -341,11 +331,11 @@ def no_access_makes_a_handler_stumble(platform: type[Platform], trial: Trial, sc
     for each in scene.garbage:
         answer = desk.write(A, each)
         trial.expect(isinstance(answer, Answer | Refused), f"`write` answers {answer!r}")
-        region, offset = desk.place(each)
-        answer = desk.platform.read(A, region, offset, each.size)
+        region, offset, size = desk.place(each)
+        answer = desk.platform.read(A, region, offset, size)
         trial.expect(isinstance(answer, Answer | Refused), f"`read` answers {answer!r}")
-        fits = isinstance(answer, Refused) or 0 <= answer.value < 1 << 8 * each.size
-        trial.expect(fits, f"`read` of {each.size} bytes at {region}+{offset:#x} answers {answer}")
+        fits = isinstance(answer, Refused) or 0 <= answer.value < 1 << 8 * size
+        trial.expect(fits, f"`read` of {size} bytes at {region}+{offset:#x} answers {answer}")
 
 
 def what_it_refuses_it_has_not_kept(platform: type[Platform], trial: Trial, scene: Scene) -> None:

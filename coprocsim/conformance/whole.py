@@ -4,10 +4,12 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from coprocsim.conformance.base import Check, Trial, over
+from coprocsim.conformance.base import Check, Trial, over, several
 from coprocsim.conformance.bench import Bench, expect_same_run, model_of
 from coprocsim.conformance.platform import ONE_GARBAGE, Garbage
 from coprocsim.conformance.scheduler import settings_of
+from coprocsim.conformance.workload import options_of
+from coprocsim.guests import WORKLOADS
 from coprocsim.hypervisor import faults, mmio
 from coprocsim.hypervisor.machine import Parts
 from coprocsim.hypervisor.state import Fault, Vcoproc
@@ -15,6 +17,7 @@ from coprocsim.model import FaultKind, Setting
 from coprocsim.parameters import Scope
 from coprocsim.platforms.base import Platform
 from coprocsim.platforms.generic import GenericPlatform
+from coprocsim.platforms.jobunit import JobUnitPlatform
 from coprocsim.schedulers.base import Scheduler
 from coprocsim.schedulers.rrobin import RoundRobin
 from coprocsim.units import PS_PER_MS, PS_PER_US
@@ -46,7 +49,7 @@ class Event(NamedTuple):
     gap_us: int
     what: str
     domain: int
-    place: Garbage
+    garbage: Garbage
 
 
 class Scene(NamedTuple):
@@ -60,7 +63,7 @@ class Scene(NamedTuple):
 def _events(whats: tuple[str, ...]) -> st.SearchStrategy[list[Event]]:
     gaps_us = st.sampled_from([0, 1, 10, 50, 100, 300, 1_000, 2_000, 5_000])
     domains = st.integers(0, _DOMAINS - 1)
-    return st.lists(st.builds(Event, gaps_us, st.sampled_from(whats), domains, ONE_GARBAGE), max_size=25)
+    return several(st.builds(Event, gaps_us, st.sampled_from(whats), domains, ONE_GARBAGE), 25)
 
 
 _OF_PLATFORMS = _events(("write", "write", "write", "write", "read", *_COMMANDS, *_FAULTS))
@@ -71,15 +74,16 @@ SCHEDULER_SCENES = st.builds(Scene, _OF_SCHEDULERS, st.integers(0, 25), st.integ
 
 def play(bench: Bench, scene: Scene, *, cut: bool = False) -> None:
     """Let all of a scene happen, looking after each event."""
+    cut_before = scene.cut_before % (len(scene.events) + 1)
     for number, event in enumerate(scene.events):
-        if cut and number == scene.cut_before:
+        if cut and number == cut_before:
             bench.cut()
         bench.run(event.gap_us * PS_PER_US)
         vcoproc = bench.vcoproc(event.domain)
         if vcoproc is not None:
             _happen(bench, event, vcoproc)
         bench.look()
-    if cut and scene.cut_before >= len(scene.events):
+    if cut and cut_before == len(scene.events):
         bench.cut()
     bench.run(_AFTERWARDS_PS)
     bench.look()
@@ -98,13 +102,13 @@ def _happen(bench: Bench, event: Event, vcoproc: Vcoproc) -> None:
 
 
 def _access(bench: Bench, event: Event, vcoproc: Vcoproc) -> None:
-    number, unit, size, value = event.place
-    window = vcoproc.windows[number % len(vcoproc.windows)]
-    offset = unit * size % (window.size_bytes - window.size_bytes % size)
+    region, offset, size = event.garbage.place.find(bench.parts.hardware, bench.coproc.spec.regions)
+    window = next(each for each in vcoproc.windows if each.name == region)
+    value = event.garbage.value
     written = value if event.what == "write" else None
     outcome = mmio.access(bench.board, vcoproc.domain, window.base + offset, size, written)
     wrote = "reads" if written is None else f"writes {value:#x} to"
-    bench.say(f"{vcoproc.who} {wrote} {size} bytes at {window.name}+{offset:#x}: {outcome.route.value}")
+    bench.say(f"{vcoproc.who} {wrote} {size} bytes at {region}+{offset:#x}: {outcome.route.value}")
     bench.hypervisor.settle()
 
 
@@ -112,12 +116,21 @@ def _access(bench: Bench, event: Event, vcoproc: Vcoproc) -> None:
 
 
 def _machine_for(platform: type[Platform], trial: Trial) -> Bench:
-    """Return a machine whose domains do nothing by themselves: what they write makes sense only to its author."""
+    """Return a machine whose domains write nonsense; some have work, too, if there is a workload for the coproc."""
     settings = {**RoundRobin.defaults(Scope.COPROC), "slice": 2 * PS_PER_MS}
     bench = Bench(trial, Parts(model_of(platform), platform, RoundRobin), settings)
+    work = _work_for(platform)
     for number in range(_DOMAINS):
-        bench.domain(f"guest{number}")
+        bench.domain(f"guest{number}", work[number % len(work)])
     return bench
+
+
+def _work_for(platform: type[Platform]) -> list[tuple[Setting, ...]]:
+    """Return workloads whose guests can drive such a coproc, and none for the first domain."""
+    if issubclass(platform, JobUnitPlatform):
+        return [(), *(_options(each) for each in _WORKLOADS[1:])]
+    others = [each for each in WORKLOADS.values() if each.example_platform == platform.name]
+    return [(), *(options_of(each, example) for each in others for example in each.examples)]
 
 
 def on_a_machine_it_keeps_domains_apart_and_time_adds_up(platform: type[Platform], trial: Trial, scene: Scene) -> None:
@@ -142,9 +155,13 @@ def _machine_of(algorithm: type[Scheduler], trial: Trial, scene: Scene) -> Bench
     parts = Parts(model_of(GenericPlatform), GenericPlatform, algorithm)
     bench = Bench(trial, parts, settings_of(algorithm, scene.choices))
     for number, workload in enumerate(_WORKLOADS):
-        pairs = (each.split("=") for each in workload.split(","))
-        bench.domain(f"guest{number}", tuple(Setting(name, value) for name, value in pairs))
+        bench.domain(f"guest{number}", _options(workload))
     return bench
+
+
+def _options(workload: str) -> tuple[Setting, ...]:
+    pairs = (each.split("=") for each in workload.split(","))
+    return tuple(Setting(name, value) for name, value in pairs)
 
 
 def on_a_machine_nobody_is_forgotten_and_time_adds_up(algorithm: type[Scheduler], trial: Trial, scene: Scene) -> None:
