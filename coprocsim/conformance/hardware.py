@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
 
 from hypothesis import strategies as st
 
 from coprocsim.conformance.base import Broken, Check, Trial, once, over, several
-from coprocsim.hardware.base import Hardware
+from coprocsim.hardware.base import Hardware, Write
 from coprocsim.model import Region
 from coprocsim.units import format_duration
 
@@ -16,22 +17,35 @@ from coprocsim.units import format_duration
 _STEPS_MAX = 2_000
 
 
-class Place(NamedTuple):
-    """Where an access goes: a region, and where in it in units of `size`; or, `aimed`, a register of the model's."""
+class Aim(StrEnum):
+    """What an access is aimed at: all writes of the model's example of a job, one of its registers, or nothing."""
 
-    aimed: bool
+    JOB = "job"
+    REGISTER = "register"
+    ANYWHERE = "anywhere"
+
+
+class Place(NamedTuple):
+    """Where an access goes: a region, and where in it in units of `size`; or the model's register number `unit`."""
+
+    aim: Aim
     region: int
     unit: int
     size: int
 
     def find(self, model: type[Hardware], regions: Sequence[Region]) -> tuple[str, int, int]:
         """Return the region, an aligned offset in it, and the size."""
-        registers = registers_of(model) if self.aimed else ()
+        registers = () if self.aim is Aim.ANYWHERE else registers_of(model)
         if registers:
             name, offset = registers[self.unit % len(registers)]
             return name, offset, self.size if offset % self.size == 0 else 4
         region = regions[self.region % len(regions)]
         return region.name, self.unit * self.size % (region.size_bytes - region.size_bytes % self.size), self.size
+
+    def writes(self, model: type[Hardware], regions: Sequence[Region], value: int) -> tuple[Write, ...]:
+        """Return the writes that writing `value` here is."""
+        job = model.example_job() if self.aim is Aim.JOB else ()
+        return job or (Write(*self.find(model, regions), value),)
 
 
 class Access(NamedTuple):
@@ -49,10 +63,10 @@ class Cut(NamedTuple):
     before: int
 
 
-# Three of four accesses are aimed: chance alone hardly ever prepares a job and starts it.
+# Chance alone hardly ever prepares a job and starts it.
 PLACES: st.SearchStrategy[Place] = st.builds(
     Place,
-    st.sampled_from([True, True, True, False]),
+    st.sampled_from([Aim.REGISTER, Aim.REGISTER, Aim.REGISTER, Aim.JOB, Aim.ANYWHERE]),
     st.integers(0, 7),
     st.integers(0, 60) | st.integers(0, 2**20),
     st.sampled_from([4, 4, 4, 1, 2, 8]),
@@ -133,18 +147,23 @@ class Bus:
     def access(self, access: Access, *, in_steps: bool = False) -> None:
         """Do one access, and look."""
         self.pass_to(self.now_ps + access.gap_ps, in_steps=in_steps)
-        region, offset, size = access.place.find(type(self.hardware), self.described.regions)
-        value, where = access.value, f"{size} bytes at {region}+{offset:#x}"
-        if value is None:
-            self.trial.step(f"{format_duration(self.now_ps)}: read {where}")
-            read = self.hardware.read(region, offset, size, self.now_ps)
-            self.trial.expect(0 <= read < 1 << 8 * size, f"{where} read as {read:#x}, which is more")
-            self.seen.append(Seen(self.now_ps, where, f"{read:#x}"))
+        model, regions = type(self.hardware), self.described.regions
+        if access.value is None:
+            self._read(*access.place.find(model, regions))
         else:
-            self.trial.step(f"{format_duration(self.now_ps)}: write {value:#x} to {where}")
-            self.hardware.write(region, offset, size, value, self.now_ps)
+            for write in access.place.writes(model, regions, access.value):
+                where = f"{write.size} bytes at {write.region}+{write.offset:#x}"
+                self.trial.step(f"{format_duration(self.now_ps)}: write {write.value:#x} to {where}")
+                self.hardware.write(*write, self.now_ps)
         self.hardware.advance(self.now_ps)
         self.look()
+
+    def _read(self, region: str, offset: int, size: int) -> None:
+        where = f"{size} bytes at {region}+{offset:#x}"
+        self.trial.step(f"{format_duration(self.now_ps)}: read {where}")
+        read = self.hardware.read(region, offset, size, self.now_ps)
+        self.trial.expect(0 <= read < 1 << 8 * size, f"{where} read as {read:#x}, which is more")
+        self.seen.append(Seen(self.now_ps, where, f"{read:#x}"))
 
     def look(self) -> None:
         """Note all that can be seen from outside."""

@@ -11,18 +11,20 @@ from coprocsim.conformance.base import Broken, Check, Trial, once, over, several
 from coprocsim.conformance.bench import model_of, node_of
 from coprocsim.conformance.hardware import PLACES, VALUES, Place, expect_version
 from coprocsim.engine import Timeline
+from coprocsim.hardware.base import Write
 from coprocsim.hypervisor.machine import Parts, build_coproc
 from coprocsim.hypervisor.mmio import direct_offsets
 from coprocsim.hypervisor.state import Board
 from coprocsim.model import Sharing, VcoprocId
 from coprocsim.platforms.base import Answer, Busy, Done, Entered, Left, Platform, Refused
 from coprocsim.schedulers.unscheduled import Unscheduled
-from coprocsim.units import PS_PER_S, format_duration
+from coprocsim.units import PS_PER_MS, PS_PER_S, format_duration
 
 A, B = VcoprocId(1, 0), VcoprocId(2, 0)
 RAM = (range(0x4000_0000, 0x4400_0000),)
 _ATTEMPTS_MAX = 1_000
 _WORK_PS = 12_345
+_LONG_PS = 100 * PS_PER_MS
 
 
 class Garbage(NamedTuple):
@@ -130,24 +132,24 @@ class Desk:
             self.wait(answer.retry_ps)
         raise Broken(f"`switch_from` answers `Busy` {_ATTEMPTS_MAX} times in turn, each time soon to be over")
 
-    def write(self, vcoproc: VcoprocId, garbage: Garbage) -> Answer | Refused:
+    def write(self, vcoproc: VcoprocId, garbage: Garbage) -> list[Answer | Refused]:
         """Let a domain write: straight to the hardware if its context runs and the range is mapped, else by trap."""
-        region, offset, size = self.place(garbage)
-        self.say(f"{vcoproc} writes {garbage.value:#x} to {size} bytes at {region}+{offset:#x}")
+        writes = garbage.place.writes(type(self.hardware), self.coproc.spec.regions, garbage.value)
+        return [self._write(vcoproc, each) for each in writes]
+
+    def _write(self, vcoproc: VcoprocId, write: Write) -> Answer | Refused:
+        region, offset, size, value = write
+        self.say(f"{vcoproc} writes {value:#x} to {size} bytes at {region}+{offset:#x}")
         if self._is_mapped(vcoproc, region, offset, size):
-            self.coproc.port.write(region, offset, size, garbage.value)
+            self.coproc.port.write(region, offset, size, value)
             return Answer()
-        return self.platform.write(vcoproc, region, offset, size, garbage.value)
+        return self.platform.write(vcoproc, region, offset, size, value)
 
     def read(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> Answer | Refused:
         """Let a domain read."""
         if self._is_mapped(vcoproc, region, offset, size):
             return Answer(self.coproc.port.read(region, offset, size))
         return self.platform.read(vcoproc, region, offset, size)
-
-    def place(self, garbage: Garbage) -> tuple[str, int, int]:
-        """Return where in the coproc a write goes: the region, an aligned offset in it, the size."""
-        return garbage.place.find(type(self.hardware), self.coproc.spec.regions)
 
     def _is_mapped(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> bool:
         return (
@@ -295,19 +297,29 @@ def no_register_that_the_running_one_writes_is_forgotten(platform: type[Platform
 def after_a_denial_that_came_to_nothing_the_hardware_works_on(
     platform: type[Platform], trial: Trial, scene: Scene
 ) -> None:
-    """After `Busy` and `resume` the hardware is at work if it was before: nobody wants the coproc any more."""
-    desk = Desk(platform, trial, traps=scene.traps)
-    desk.scribble(A, scene.garbage)
-    desk.enter(A)
-    desk.scribble(A, scene.more)
-    worked = desk.hardware.next_ps() is not None
-    desk.say(f"switch_from {A}")
-    if not isinstance(desk.platform.switch_from(A, desk.now_ps), Busy):
+    """After `Busy` and `resume` the context goes on: in the end the hardware has done what it does undisturbed."""
+    disturbed, usual = Desk(platform, trial, traps=scene.traps), Desk(platform, Trial(), traps=scene.traps)
+    for desk in (disturbed, usual):
+        desk.scribble(A, scene.garbage)
+        desk.enter(A)
+        desk.scribble(A, scene.more)
+    disturbed.say(f"switch_from {A}")
+    if not isinstance(disturbed.platform.switch_from(A, disturbed.now_ps), Busy):
         return
-    desk.say(f"resume {A}")
-    desk.platform.resume(A, desk.now_ps)
-    works = desk.hardware.next_ps() is not None
-    trial.expect(works or not worked, "the hardware was at work, and is not after `resume`")
+    disturbed.say(f"resume {A}")
+    disturbed.platform.resume(A, disturbed.now_ps)
+    for desk in (disturbed, usual):
+        desk.wait(_LONG_PS)
+    ends = [(desk.hardware.asserted(), desk.hardware.next_ps() is not None) for desk in (disturbed, usual)]
+    (lines, works), (usual_lines, usually_works) = ends
+    found = (
+        f"it then asserts {lines} and {_at_work(works)}; without `switch_from` and `resume` it asserts {usual_lines}"
+    )
+    trial.expect(ends[0] == ends[1], f"{found} and {_at_work(usually_works)}")
+
+
+def _at_work(works: bool) -> str:
+    return "is at work" if works else "is not at work"
 
 
 def a_trap_of_one_that_is_away_touches_nothing_of_others(platform: type[Platform], trial: Trial, scene: Scene) -> None:
@@ -329,9 +341,9 @@ def no_access_makes_a_handler_stumble(platform: type[Platform], trial: Trial, sc
     if scene.loaded:
         desk.enter(A)
     for each in scene.garbage:
-        answer = desk.write(A, each)
-        trial.expect(isinstance(answer, Answer | Refused), f"`write` answers {answer!r}")
-        region, offset, size = desk.place(each)
+        for answer in desk.write(A, each):
+            trial.expect(isinstance(answer, Answer | Refused), f"`write` answers {answer!r}")
+        region, offset, size = each.place.find(type(desk.hardware), desk.coproc.spec.regions)
         answer = desk.platform.read(A, region, offset, size)
         trial.expect(isinstance(answer, Answer | Refused), f"`read` answers {answer!r}")
         fits = isinstance(answer, Refused) or 0 <= answer.value < 1 << 8 * size
@@ -345,7 +357,7 @@ def what_it_refuses_it_has_not_kept(platform: type[Platform], trial: Trial, scen
         desk.enter(A)
     for each in scene.garbage:
         before = (desk.platform.save(), desk.hardware.save())
-        if isinstance(desk.write(A, each), Refused):
+        if all(isinstance(answer, Refused) for answer in desk.write(A, each)):
             kept = (desk.platform.save(), desk.hardware.save()) != before
             trial.expect(not kept, "`write` refuses, and has changed what it or the hardware saves")
 

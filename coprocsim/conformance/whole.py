@@ -102,13 +102,19 @@ def _happen(bench: Bench, event: Event, vcoproc: Vcoproc) -> None:
 
 
 def _access(bench: Bench, event: Event, vcoproc: Vcoproc) -> None:
-    region, offset, size = event.garbage.place.find(bench.parts.hardware, bench.coproc.spec.regions)
-    window = next(each for each in vcoproc.windows if each.name == region)
-    value = event.garbage.value
-    written = value if event.what == "write" else None
-    outcome = mmio.access(bench.board, vcoproc.domain, window.base + offset, size, written)
-    wrote = "reads" if written is None else f"writes {value:#x} to"
-    bench.say(f"{vcoproc.who} {wrote} {size} bytes at {region}+{offset:#x}: {outcome.route.value}")
+    model, regions, place = bench.parts.hardware, bench.coproc.spec.regions, event.garbage.place
+    if event.what == "read":
+        _touch(bench, vcoproc, *place.find(model, regions), None)
+    else:
+        for write in place.writes(model, regions, event.garbage.value):
+            _touch(bench, vcoproc, *write)
+
+
+def _touch(bench: Bench, vcoproc: Vcoproc, region: str, offset: int, size: int, value: int | None) -> None:
+    base = next(window.base for window in vcoproc.windows if window.name == region)
+    outcome = mmio.access(bench.board, vcoproc.domain, base + offset, size, value)
+    what = "reads" if value is None else f"writes {value:#x} to"
+    bench.say(f"{vcoproc.who} {what} {size} bytes at {region}+{offset:#x}: {outcome.route.value}")
     bench.hypervisor.settle()
 
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from coprocsim.errors import NodePlace
 from coprocsim.model import CoprocSpec, DmaAccess, Json, Line, Region, Stream
@@ -11,6 +11,15 @@ from coprocsim.units import Clock
 
 _EXAMPLE_BASE = 0xE600_0000
 _EXAMPLE_GAP_BYTES = 0x1000
+
+
+class Write(NamedTuple):
+    """A write to a register: where, and what."""
+
+    region: str
+    offset: int
+    size: int
+    value: int
 
 
 def example_node(
@@ -61,6 +70,14 @@ class Hardware(ABC):
         One page, one line, one DMA stream; a model that needs named ranges, or others, says so with `example_node`.
         """
         return example_node()
+
+    @classmethod
+    def example_job(cls) -> tuple[Write, ...]:
+        """Return writes that give it something to do for a few µs, and let it interrupt.
+
+        The conformance checks mix them with others that make no sense; without them they hardly see it at work.
+        """
+        return ()
 
     @abstractmethod
     def read(self, region: str, offset: int, size: int, now_ps: int) -> int:

@@ -6,8 +6,8 @@ the first stream. All else reads 0 and ignores writes.
 
 from collections.abc import Mapping
 
-from coprocsim.datasheets.jobunit import BLOCK_BYTES
-from coprocsim.hardware.base import Hardware, example_node
+from coprocsim.datasheets import jobunit as reg
+from coprocsim.hardware.base import Hardware, Write, example_node
 from coprocsim.hardware.jobunit import JobUnit
 from coprocsim.model import CoprocSpec, DmaAccess, Json
 
@@ -21,7 +21,7 @@ class GenericHardware(Hardware):
 
     def __init__(self, coproc: CoprocSpec) -> None:
         super().__init__(coproc)
-        region = coproc.region_of(BLOCK_BYTES)
+        region = coproc.region_of(reg.BLOCK_BYTES)
         assert region is not None, "a platform accepts no node without room for the unit"
         self._region = region.name
         self._line = coproc.lines[0].name if coproc.lines else None
@@ -31,13 +31,23 @@ class GenericHardware(Hardware):
     def example(cls) -> CoprocSpec:
         return example_node({"0": 0x1000, "1": 0x1000})
 
+    @classmethod
+    def example_job(cls) -> tuple[Write, ...]:
+        return (
+            Write("0", reg.WORK_LO, 8, 3_000),
+            Write("0", reg.UNCUTTABLE_LO, 8, 1_000),
+            Write("0", reg.IRQ_ENABLE, 4, reg.IRQ_DONE),
+            Write("0", reg.DOORBELL, 4, 1),
+            Write("0", reg.CONTROL, 4, reg.CONTROL_ENABLE),
+        )
+
     def read(self, region: str, offset: int, size: int, now_ps: int) -> int:
-        if region != self._region or offset >= BLOCK_BYTES:
+        if region != self._region or offset >= reg.BLOCK_BYTES:
             return 0
         return self.unit.read(offset, size, now_ps)
 
     def write(self, region: str, offset: int, size: int, value: int, now_ps: int) -> None:
-        if region == self._region and offset < BLOCK_BYTES:
+        if region == self._region and offset < reg.BLOCK_BYTES:
             self.unit.write(offset, size, value, now_ps)
 
     def advance(self, now_ps: int) -> None:

@@ -140,6 +140,13 @@ class ForgetsARegister(GenericPlatform):
         return context
 
 
+class ForgetsTheInterrupt(GenericPlatform):
+    def _saved_context(self) -> Context:
+        context = super()._saved_context()
+        context.registers.pop(reg.IRQ_ENABLE, None)
+        return context
+
+
 class OneForAll(GenericPlatform):
     """Keeps its contexts' DMA window in one place."""
 
@@ -355,12 +362,17 @@ BROKEN = [
     ("platform", OneForAll, "a context comes back as it left whatever another one did", "when d1v0 is back, `0x48`"),
     ("platform", ForgetsARegister, "no register that the running one writes is forgotten", "when d1v0 is back, `0x48`"),
     ("platform", DeniesAtOnceAgain, "a switch costs no more than it states", "`Busy(0)`"),
-    ("platform", NeverResumes, "after a denial that came to nothing the hardware works on", "is not after `resume`"),
+    (
+        "platform",
+        NeverResumes,
+        "after a denial that came to nothing the hardware works on",
+        "without `switch_from` and `resume`",
+    ),
     ("platform", WritesThrough, "a trap of one that is away touches nothing of others", "uses the register port"),
     ("platform", ResetLeavesIt, "a reset frees the hardware and hurts no other context", "after `reset`, `"),
     ("platform", ResetForgetsAll, "a reset of the coproc keeps the contexts that were saved", "d2v0 reads"),
     ("platform", ForgetsAtRest, "saved and restored it answers the same", "restored, it saves something else"),
-    ("platform", ForgetsARegister, "on a machine it keeps domains apart and time adds up", "leak"),
+    ("platform", ForgetsTheInterrupt, "on a machine it keeps domains apart and time adds up", "leak"),
     ("platform", TellsTheOther, "on a machine it keeps domains apart and time adds up", "irq"),
     ("platform", CountsInSecret, "a run on a machine that is cut in two is the same run", "of the trace"),
     (

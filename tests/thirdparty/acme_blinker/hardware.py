@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from acme_blinker import registers as reg
-from coprocsim.hardware.base import Hardware, example_node
+from coprocsim.hardware.base import Hardware, Write, example_node
 from coprocsim.model import CoprocSpec, Json
 
 _WORD = 0xFFFF_FFFF
@@ -37,6 +37,11 @@ class Blinker(Hardware):
     @classmethod
     def example(cls) -> CoprocSpec:
         return example_node(reg.RANGES, (reg.LINE,), streams=0, clock_hz=100_000_000)
+
+    @classmethod
+    def example_job(cls) -> tuple[Write, ...]:
+        wanted = ((reg.PATTERN, 0x0101), (reg.PERIOD, 300), (reg.COUNT, 4), (reg.CONTROL, reg.RUN))
+        return tuple(Write("regs", offset, 4, value) for offset, value in wanted)
 
     # ------------------------------------------------------------ time
 
