@@ -4,21 +4,24 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from tempfile import TemporaryDirectory
 from traceback import walk_tb
 from types import FunctionType, TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
-from hypothesis.errors import Flaky, Unsatisfiable
+from hypothesis.errors import Flaky, Unsatisfiable, UnsatisfiedAssumption
 from hypothesis.strategies import SearchStrategy
 
 from coprocsim.errors import PluginError
 
 T = TypeVar("T")
 S = TypeVar("S")
+
+_TRIES_MAX = 1_000
 
 
 class Broken(Exception):  # noqa: N818 - says what is so, not what went wrong with the check
@@ -93,9 +96,14 @@ def over(
     """Return the check that is called and explained as `play` is; it plays `times` as many scenarios as others."""
 
     def run(part: type[T], count: int, shorten: bool) -> Failure | None:
-        trial = Trial()
+        played: list[tuple[S, Trial]] = []
 
-        @settings(
+        def one(scenario: S) -> None:
+            trial = Trial()
+            played[:] = [(scenario, trial)]
+            play(part, trial, scenario)
+
+        how = settings(
             derandomize=True,
             database=None,
             deadline=None,
@@ -106,20 +114,53 @@ def over(
             suppress_health_check=list(HealthCheck),
             verbosity=Verbosity.quiet,
         )
-        @given(scenarios)
-        def one(scenario: S) -> None:
-            nonlocal trial
-            trial = Trial()
-            play(part, trial, scenario)
-
-        return _judged(one, lambda: trial)
+        failure = _judged(how(given(scenarios)(one)), lambda: played[0][1] if played else Trial())
+        return _shortened(one, played, failure) if failure is not None and shorten and played else failure
 
     return Check(*_words(play), left_out, run)
+
+
+CUTS = st.integers(0, 63)
+"""When a run is put to rest, in 64ths of what happens in it."""
+
+
+def cut_before(cut: int, count: int) -> int:
+    """Return before which of `count` things a run is put to rest; `count` is after all of them."""
+    return cut * (count + 1) // 64
 
 
 def several(each: SearchStrategy[S], most: int) -> SearchStrategy[list[S]]:
     """Return lists, short and long ones: left to itself, Hypothesis hardly makes any with more than ten."""
     return st.lists(each, max_size=most) | st.lists(each, min_size=most // 3, max_size=most)
+
+
+def _shortened(one: Callable[[S], None], played: list[tuple[S, Trial]], failure: Failure) -> Failure:
+    """Leave out of the scenario that was played last, one by one, what it fails without."""
+    scenario, tries = played[0][0], 0
+    found = True
+    while found:
+        found = False
+        for shorter in _shorter(scenario):
+            tries += 1
+            again = _judged(partial(one, shorter), lambda: played[0][1])
+            if again is not None:
+                scenario, failure, found = shorter, again, True
+                break
+            if tries >= _TRIES_MAX:
+                return failure
+    return failure
+
+
+def _shorter(scenario: S) -> Iterator[S]:
+    """Yield scenarios with one element less in one of their lists."""
+    if isinstance(scenario, list):
+        yield from (cast("S", scenario[:n] + scenario[n + 1 :]) for n in range(len(scenario)))
+    elif isinstance(scenario, tuple):
+        make = getattr(type(scenario), "_make", tuple)
+        for number, part in enumerate(scenario):
+            if isinstance(part, list):
+                for shorter in _shorter(part):
+                    yield make((*scenario[:number], shorter, *scenario[number + 1 :]))
 
 
 @contextmanager
@@ -145,6 +186,8 @@ def _judged(play: Callable[[], None], last: Callable[[], Trial]) -> Failure | No
         play()
     except Broken as broken:
         return Failure(str(broken), tuple(last().steps))
+    except UnsatisfiedAssumption:
+        return None
     except Flaky:
         found = "the same calls go wrong at one time and not at another: it depends on more than it is told"
         return Failure(found, tuple(last().steps))

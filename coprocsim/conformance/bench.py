@@ -1,7 +1,7 @@
 """A whole machine for a check: one coproc with somebody's part in it, and domains that share it."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from coprocsim.conformance.base import Broken, Trial
@@ -25,6 +25,7 @@ _BLANK = MachineRow(1, 0, 0, 1, "conformance", "", b"", 0, True)
 _MEMORY_MIB = 64
 # A machine on which more happens at one instant does not get past it.
 _EVENTS_MAX = 10_000
+_ROWS_SHOWN = 12
 _CURE = "install its package, or name its module with `--import`"
 
 
@@ -161,12 +162,19 @@ class Bench:
         self.board.trace = []
         return self.trace, rest.to_rows(self.board, _BLANK)
 
+    def show(self, rows: Sequence[TraceRow]) -> None:
+        """Note the last rows of a trace as steps: what the machine did by itself."""
+        self.trial.step("the trace of the machine, as far as that:")
+        for at_ps, _, *what in rows[-_ROWS_SHOWN:]:
+            self.trial.step(f"    {format_duration(at_ps)} {' '.join(str(each) for each in what)}")
+
     # ------------------------------------------------------------ what must hold
 
     def look(self) -> None:
         """Expect that no rule of isolation was found broken."""
-        for row in self.board.trace:
+        for number, row in enumerate(self.board.trace):
             if row[2] == "finding":
+                self.show(self.board.trace[:number])
                 more = [str(each) for each in row[3:]]
                 raise Broken(f"at {format_duration(row[0])} a rule of isolation is broken: {', '.join(more)}")
 
@@ -185,6 +193,8 @@ def expect_same_run(bench: Bench, uncut: Bench) -> None:
     """Expect that a machine that was saved and loaded has done what one that was not has, and is what that is."""
     (cut_trace, cut_rows), (trace, rows) = bench.finish(), uncut.finish()
     for number, (row, cut_row) in enumerate(zip(trace, cut_trace, strict=False)):
+        if row != cut_row:
+            bench.show(trace[:number])
         bench.trial.expect(row == cut_row, f"row {number} of the trace is {cut_row}, and without the rest {row}")
     found = f"the trace has {len(cut_trace)} rows, and without the rest {len(trace)}"
     bench.trial.expect(len(trace) == len(cut_trace), found)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from coprocsim.conformance.base import Broken, Check, Trial, once, over, several
+from coprocsim.conformance.base import CUTS, Broken, Check, Trial, cut_before, once, over, several
 from coprocsim.hardware.base import Hardware, Write
 from coprocsim.model import Region
 from coprocsim.units import format_duration
@@ -57,10 +57,10 @@ class Access(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """A run that is put to rest before one of its accesses, or after the last."""
+    """A run that is put to rest somewhere."""
 
     accesses: list[Access]
-    before: int
+    cut: int
 
 
 # Chance alone hardly ever prepares a job and starts it.
@@ -75,7 +75,7 @@ VALUES = st.integers(0, 7) | st.integers(0, 5_000) | st.integers(0, 2**64 - 1)
 ACCESSES = several(
     st.builds(Access, st.sampled_from([0, 1, 999, 12_345, 10**6, 10**9]), PLACES, st.none() | VALUES | VALUES), 40
 )
-CUTS = st.builds(Cut, ACCESSES, st.integers(0, 40))
+CUT_RUNS = st.builds(Cut, ACCESSES, CUTS)
 
 _LOOKED_AT_BYTES = 0x400
 
@@ -257,7 +257,7 @@ def time_may_pass_at_once_or_step_by_step(model: type[Hardware], trial: Trial, a
 
 def saved_and_restored_it_goes_on_the_same(model: type[Hardware], trial: Trial, cut: Cut) -> None:
     """A new one that is restored from what it saved, through JSON, answers as if nothing had happened."""
-    resting = Bus(model, trial).play(cut.accesses, cut=cut.before % (len(cut.accesses) + 1))
+    resting = Bus(model, trial).play(cut.accesses, cut=cut_before(cut.cut, len(cut.accesses)))
     expect_same(resting, Bus(model, Trial()).play(cut.accesses), "after the rest", "without it")
 
 
@@ -267,5 +267,5 @@ CHECKS: tuple[Check[Hardware], ...] = (
     over(ACCESSES, no_access_makes_it_stumble),
     over(ACCESSES, its_context_always_has_the_same_names),
     over(ACCESSES, time_may_pass_at_once_or_step_by_step),
-    over(CUTS, saved_and_restored_it_goes_on_the_same),
+    over(CUT_RUNS, saved_and_restored_it_goes_on_the_same),
 )

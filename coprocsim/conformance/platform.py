@@ -129,7 +129,7 @@ class Desk:
             found = f"`switch_from` answers `Busy({answer.retry_ps})`: it asks to be asked again at once"
             self.trial.expect(answer.retry_ps > 0, found)
             assume(answer.retry_ps <= PS_PER_S)
-            self.wait(answer.retry_ps)
+            self.wait(max(answer.retry_ps, self.coproc.sharing.retry_floor_ps))
         raise Broken(f"`switch_from` answers `Busy` {_ATTEMPTS_MAX} times in turn, each time soon to be over")
 
     def write(self, vcoproc: VcoprocId, garbage: Garbage) -> list[Answer | Refused]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from coprocsim.conformance.base import Broken, Check, Trial, once, over, several
+from coprocsim.conformance.base import CUTS, Broken, Check, Trial, cut_before, once, over, several
 from coprocsim.conformance.hardware import expect_version
 from coprocsim.model import VcoprocId
 from coprocsim.parameters import Kind, Scope, Value, of_scope
@@ -31,10 +31,10 @@ class Act(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """Acts in order; the algorithm is put to rest before one of them. `choices` sets its parameters."""
+    """Acts in order; the algorithm is put to rest somewhere among them. `choices` sets its parameters."""
 
     acts: list[Act]
-    cut_before: int
+    cut: int
     choices: int
 
 
@@ -49,7 +49,7 @@ SCENES = st.builds(
         ),
         40,
     ),
-    st.integers(0, 40),
+    CUTS,
     st.integers(0, 63),
 )
 
@@ -343,7 +343,7 @@ def saved_and_restored_it_answers_the_same(algorithm: type[Scheduler], trial: Tr
     """A new one that knows the same vcoprocs and is restored from what it saved, through JSON, goes on as it would."""
     uncut, resting = Stage(algorithm, Trial(), scene.choices), Stage(algorithm, trial, scene.choices)
     uncut.play(scene.acts)
-    resting.play(scene.acts, cut=scene.cut_before % max(1, len(scene.acts)))
+    resting.play(scene.acts, cut=cut_before(scene.cut, len(scene.acts)))
     for (at_ps, answer), (_, usual) in zip(resting.answers, uncut.answers, strict=True):
         found = f"at {format_duration(at_ps)} `pick` answers {show(answer)}, and without the rest {show(usual)}"
         trial.expect(answer == usual, found)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from coprocsim.conformance.base import Check, Trial, over, several
+from coprocsim.conformance.base import CUTS, Check, Trial, cut_before, over, several
 from coprocsim.conformance.bench import Bench, expect_same_run, model_of
 from coprocsim.conformance.platform import ONE_GARBAGE, Garbage
 from coprocsim.conformance.scheduler import settings_of
@@ -53,10 +53,10 @@ class Event(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What happens on a machine, before which event it is put to rest, and which choices an algorithm has."""
+    """What happens on a machine, when it is put to rest, and which choices an algorithm has."""
 
     events: list[Event]
-    cut_before: int
+    cut: int
     choices: int = 0
 
 
@@ -68,22 +68,22 @@ def _events(whats: tuple[str, ...]) -> st.SearchStrategy[list[Event]]:
 
 _OF_PLATFORMS = _events(("write", "write", "write", "write", "read", *_COMMANDS, *_FAULTS))
 _OF_SCHEDULERS = _events((*_COMMANDS, *_FAULTS))
-PLATFORM_SCENES = st.builds(Scene, _OF_PLATFORMS, st.integers(0, 25))
-SCHEDULER_SCENES = st.builds(Scene, _OF_SCHEDULERS, st.integers(0, 25), st.integers(0, 63))
+PLATFORM_SCENES = st.builds(Scene, _OF_PLATFORMS, CUTS)
+SCHEDULER_SCENES = st.builds(Scene, _OF_SCHEDULERS, CUTS, st.integers(0, 63))
 
 
 def play(bench: Bench, scene: Scene, *, cut: bool = False) -> None:
     """Let all of a scene happen, looking after each event."""
-    cut_before = scene.cut_before % (len(scene.events) + 1)
+    before = cut_before(scene.cut, len(scene.events))
     for number, event in enumerate(scene.events):
-        if cut and number == cut_before:
+        if cut and number == before:
             bench.cut()
         bench.run(event.gap_us * PS_PER_US)
         vcoproc = bench.vcoproc(event.domain)
         if vcoproc is not None:
             _happen(bench, event, vcoproc)
         bench.look()
-    if cut and cut_before == len(scene.events):
+    if cut and before == len(scene.events):
         bench.cut()
     bench.run(_AFTERWARDS_PS)
     bench.look()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from coprocsim.conformance.base import Broken, Check, Trial, once, over, several
+from coprocsim.conformance.base import CUTS, Broken, Check, Trial, cut_before, once, over, several
 from coprocsim.conformance.bench import Bench, model_of, platform_of
 from coprocsim.conformance.hardware import expect_version
 from coprocsim.guests.base import DataAbort, Guest, GuestPort, GuestSite
@@ -31,12 +31,12 @@ class Event(NamedTuple):
 
 class Scene(NamedTuple):
     """Which of the workload's examples is tried, what happens, after how many accesses the first domain's are refused
-    (None: never), and before which event its guest is put to rest."""
+    (None: never), and when its guest is put to rest."""
 
     example: int
     events: list[Event]
     refused_after: int | None
-    cut_before: int
+    cut: int
 
 
 EVENTS = several(
@@ -49,8 +49,8 @@ EVENTS = several(
     20,
 )
 EXAMPLES = st.integers(0, 15)
-QUIET = st.builds(Scene, EXAMPLES, EVENTS, st.none(), st.integers(0, 20))
-REFUSED = st.builds(Scene, EXAMPLES, EVENTS, st.integers(0, 30), st.integers(0, 20))
+QUIET = st.builds(Scene, EXAMPLES, EVENTS, st.none(), CUTS)
+REFUSED = st.builds(Scene, EXAMPLES, EVENTS, st.integers(0, 30), CUTS)
 
 
 class _RefusingPort:
@@ -200,13 +200,13 @@ class Site:
 
     def play(self, scene: Scene, *, cut: bool = False) -> None:
         """Let all of a scene happen."""
-        cut_before = scene.cut_before % (len(scene.events) + 1)
+        before = cut_before(scene.cut, len(scene.events))
         for number, event in enumerate(scene.events):
-            if cut and number == cut_before:
+            if cut and number == before:
                 self.guests[0].rest()
             self.bench.run(event.gap_us * PS_PER_US)
             self._happen(event)
-        if cut and cut_before == len(scene.events):
+        if cut and before == len(scene.events):
             self.guests[0].rest()
         self.bench.run(_AFTERWARDS_PS)
         self.bench.add_up()

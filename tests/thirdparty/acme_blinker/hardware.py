@@ -108,8 +108,8 @@ class Blinker(Hardware):
                 return state.status
             case "host", reg.HALT:
                 return int(state.halted)
-            case "host", reg.MOVING:
-                return int(state.step_end_cycle is not None)
+            case "host", reg.LEFT if state.step_end_cycle is not None:
+                return min(state.step_end_cycle - self.clock.cycle(now_ps), _WORD)
         return 0
 
     def write(self, region: str, offset: int, size: int, value: int, now_ps: int) -> None:

@@ -104,10 +104,9 @@ class BlinkerPlatform(Platform):
 
     def switch_from(self, vcoproc: VcoprocId, now_ps: int) -> Leave:
         self._write_host(reg.HALT, 1)
-        if self.port.read("host", reg.MOVING, 4):
-            # A step is never longer than PERIOD, if nobody has changed that since it began; then we look again.
-            period = max(1, self._read(reg.PERIOD))
-            return Busy(-(-period * PS_PER_S // self.coproc.clock_hz))
+        left_cycles = self.port.read("host", reg.LEFT, 4)
+        if left_cycles:
+            return Busy(-(-left_cycles * PS_PER_S // self.coproc.clock_hz))
         self._save(vcoproc)
         self._clear()
         return Left(_LEAVE_PS)
@@ -140,7 +139,7 @@ class BlinkerPlatform(Platform):
     def reset(self, vcoproc: VcoprocId, now_ps: int) -> Reset:
         self._lose(vcoproc)
         self._clear()
-        if self.port.read("host", reg.MOVING, 4):
+        if self.port.read("host", reg.LEFT, 4):
             return Failed("it moves after a reset")
         return Done(_RESET_PS, (RaiseIrq(vcoproc, reg.LINE),))
 

@@ -21,6 +21,6 @@ CONTEXT = (CONTROL, PATTERN, PERIOD, COUNT)
 
 # Range `host`: for the hypervisor alone.
 HALT = 0x00  # bit 0: stop after the present step
-MOVING = 0x04  # read only, bit 0: a step is under way
+LEFT = 0x04  # read only: cycles to the end of the step that is under way, 0 if none is
 RESET = 0x08  # writing a one: back to power-up, halted, whatever moves
 HOST_STATUS = 0x0C  # STATUS, but what is written is what it becomes
