@@ -20,7 +20,7 @@ _STEPS_MAX = 40
 
 @click.command(
     "conformance",
-    epilog="Examples: coprocsim conformance lottery:Lottery; coprocsim conformance generic --kind platform",
+    epilog="Example: coprocsim conformance lottery:Lottery; coprocsim conformance generic --kind platform",
 )
 @click.argument("entry", metavar="ENTRY")
 @click.option("--kind", type=click.Choice(_KINDS), help="What ENTRY is, if its name does not say.")

@@ -160,7 +160,7 @@ def _shorter(scenario: S) -> Iterator[S]:
         for number, part in enumerate(scenario):
             if isinstance(part, list):
                 for shorter in _shorter(part):
-                    yield make((*scenario[:number], shorter, *scenario[number + 1 :]))
+                    yield cast("S", make((*scenario[:number], shorter, *scenario[number + 1 :])))
 
 
 @contextmanager

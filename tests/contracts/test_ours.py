@@ -6,7 +6,7 @@ import pytest
 
 from coprocsim.conformance import KINDS, Part, judge
 
-SCENARIOS = 40
+SCENARIOS = 25
 SCENARIOS_AT_LENGTH = 1_000
 
 
