@@ -116,7 +116,7 @@ def part_named(entry: str, kind: str | None = None) -> Part:
         raise LookupFailed(what, hint=did_you_mean(entry, known, "write `module:Class`, or one of"))
     if len(found) > 1:
         hint = "add " + " or ".join(f"`--kind {name}`" for name in found)
-        raise LookupFailed(f"`{entry}` is the name of a {' and of a '.join(found)}", hint=hint)
+        raise LookupFailed(f"more than one part has the name `{entry}`", hint=hint)
     return KINDS[found[0]].part(KINDS[found[0]].names()[entry], entry)
 
 

@@ -342,8 +342,8 @@ def to_be_asked_changes_nothing_and_the_answer_makes_sense(
 def saved_and_restored_it_answers_the_same(algorithm: type[Scheduler], trial: Trial, scene: Scene) -> None:
     """A new one that knows the same vcoprocs and is restored from what it saved, through JSON, goes on as it would."""
     uncut, resting = Stage(algorithm, Trial(), scene.choices), Stage(algorithm, trial, scene.choices)
-    uncut.play(scene.acts)
     resting.play(scene.acts, cut=cut_before(scene.cut, len(scene.acts)))
+    uncut.play(scene.acts)
     for (at_ps, answer), (_, usual) in zip(resting.answers, uncut.answers, strict=True):
         found = f"at {format_duration(at_ps)} `pick` answers {show(answer)}, and without the rest {show(usual)}"
         trial.expect(answer == usual, found)

@@ -148,8 +148,8 @@ def on_a_machine_it_keeps_domains_apart_and_time_adds_up(platform: type[Platform
 def a_run_on_a_machine_that_is_cut_in_two_is_the_same_run(platform: type[Platform], trial: Trial, scene: Scene) -> None:
     """A machine that is saved and loaded at any instant goes on as if it had not been: the trace is the same."""
     uncut, rested = _machine_for(platform, Trial()), _machine_for(platform, trial)
-    play(uncut, scene)
     play(rested, scene, cut=True)
+    play(uncut, scene)
     expect_same_run(rested, uncut)
 
 
@@ -179,8 +179,8 @@ def on_a_machine_nobody_is_forgotten_and_time_adds_up(algorithm: type[Scheduler]
 def a_machine_that_is_cut_in_two_is_shared_the_same(algorithm: type[Scheduler], trial: Trial, scene: Scene) -> None:
     """A machine that is saved and loaded at any instant goes on as if it had not been: the trace is the same."""
     uncut, rested = _machine_of(algorithm, Trial(), scene), _machine_of(algorithm, trial, scene)
-    play(uncut, scene)
     play(rested, scene, cut=True)
+    play(uncut, scene)
     expect_same_run(rested, uncut)
 
 

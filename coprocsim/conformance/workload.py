@@ -269,8 +269,8 @@ def saved_and_restored_it_goes_on_the_same(part: type[Guest], trial: Trial, scen
     """A new one with the same options, restored from what it saved through JSON, does what it would have done: what
     happens on the machine is the same."""
     uncut, rested = Site(part, Trial(), scene), Site(part, trial, scene)
-    uncut.play(scene)
     rested.play(scene, cut=True)
+    uncut.play(scene)
     for (at_ps, effect), (usual_ps, usual) in zip(rested.guests[0].said, uncut.guests[0].said, strict=False):
         found = f"at {format_duration(at_ps)} it says: {_shown(effect)}; without the rest {_shown(usual)}"
         trial.expect((at_ps, effect) == (usual_ps, usual), found)
