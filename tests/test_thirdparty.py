@@ -9,8 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from coprocsim.devicetree import compile_source
+from tests.test_dts import needs
+
 PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "tests/thirdparty"
+
+
+def test_the_committed_blob_is_what_dtc_makes_of_its_source():
+    needs(shutil.which("dtc"), "dtc (Debian package device-tree-compiler)")
+    assert compile_source(str(PACKAGE / "board.dts")) == (PACKAGE / "board.dtb").read_bytes()
 
 
 class User:
@@ -98,7 +106,7 @@ def test_a_package_adds_its_parts_to_all_commands_and_a_machine_says_when_it_is_
 
 @pytest.mark.parametrize("entry", ["blinker --kind platform", "blinker --kind hardware", "shares", "blink"])
 def test_its_parts_keep_the_rules(user: User, entry: str):
-    checks = json.loads(user(f"conformance {entry} --examples 25 --json"))
+    checks = json.loads(user(f"conformance {entry} --examples 10 --json"))
     assert checks["passed"]
     assert {each["outcome"] for each in checks["checks"]} == {"passed"}
     assert not (user.folder / ".hypothesis").exists()
