@@ -103,7 +103,10 @@ class Desk:
         return answer.cost_ps
 
     def enter(self, vcoproc: VcoprocId) -> int:
-        """Load a context and start it; return what it cost."""
+        """Load a context and start it; return what it cost. Hardware that shares itself is only told to start."""
+        if not self.platform.scheduled:
+            self.start(vcoproc)
+            return 0
         cost_ps = self.load(vcoproc)
         self.wait(max(0, cost_ps))
         self.start(vcoproc)
@@ -141,14 +144,19 @@ class Desk:
         region, offset, size, value = write
         self.say(f"{vcoproc} writes {value:#x} to {size} bytes at {region}+{offset:#x}")
         if self._is_mapped(vcoproc, region, offset, size):
-            self.coproc.port.write(region, offset, size, value)
+            if self.platform.scheduled:
+                self.coproc.port.write(region, offset, size, value)
+            else:
+                self.coproc.port.write_as(self.platform.bus_id(vcoproc), region, offset, size, value)
             return Answer()
         return self.platform.write(vcoproc, region, offset, size, value)
 
     def read(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> Answer | Refused:
         """Let a domain read."""
         if self._is_mapped(vcoproc, region, offset, size):
-            return Answer(self.coproc.port.read(region, offset, size))
+            if self.platform.scheduled:
+                return Answer(self.coproc.port.read(region, offset, size))
+            return Answer(self.coproc.port.read_as(self.platform.bus_id(vcoproc), region, offset, size))
         return self.platform.read(vcoproc, region, offset, size)
 
     def _is_mapped(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> bool:
