@@ -33,12 +33,14 @@ class GenericHardware(Hardware):
 
     @classmethod
     def example_job(cls) -> tuple[Write, ...]:
+        region = cls.example().region_of(reg.BLOCK_BYTES)
+        assert region is not None, "its example has room for the unit"
         return (
-            Write("0", reg.WORK_LO, 8, 3_000),
-            Write("0", reg.UNCUTTABLE_LO, 8, 1_000),
-            Write("0", reg.IRQ_ENABLE, 4, reg.IRQ_DONE),
-            Write("0", reg.DOORBELL, 4, 1),
-            Write("0", reg.CONTROL, 4, reg.CONTROL_ENABLE),
+            Write(region.name, reg.WORK_LO, 8, 3_000),
+            Write(region.name, reg.UNCUTTABLE_LO, 8, 1_000),
+            Write(region.name, reg.IRQ_ENABLE, 4, reg.IRQ_DONE),
+            Write(region.name, reg.DOORBELL, 4, 1),
+            Write(region.name, reg.CONTROL, 4, reg.CONTROL_ENABLE),
         )
 
     def read(self, region: str, offset: int, size: int, now_ps: int) -> int:
