@@ -384,7 +384,7 @@ def a_domain_that_is_refused_leaves_nothing_behind(platform: type[Platform], tri
     desk.platform.domain_destroy(A)
     refused = desk.platform.domain_create(new, RAM)
     trial.expect(refused is None, f"`domain_create` refuses although {A} has made room: {refused}")
-    desk.expect_registers(new, Desk(platform, Trial()).registers(B), "as a new domain")
+    desk.expect_registers(new, Desk(platform, Trial()).registers(A), f"as a new domain in the place of {A}")
 
 
 def a_reset_frees_the_hardware_and_hurts_no_other_context(platform: type[Platform], trial: Trial, scene: Scene) -> None:
