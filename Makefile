@@ -41,9 +41,9 @@ golden: $(INSTALLED)
 	@$(BIN)/python -m tests.cli.golden
 
 # The .dtb beside each .dts; needs dtc (Debian: device-tree-compiler).
-dtb: $(patsubst %.dts,%.dtb,$(wildcard dts/*.dts))
+dtb: $(patsubst %.dts,%.dtb,$(wildcard dts/*.dts) tests/thirdparty/board.dts)
 
-dts/%.dtb: dts/%.dts
+%.dtb: %.dts
 	dtc -q -I dts -O dtb -o $@ $<
 
 clean:

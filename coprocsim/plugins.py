@@ -101,15 +101,43 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
 def loaded(point: EntryPoint) -> object:
     """Return what an entry point names; PluginError if it cannot be imported."""
+    why = f"`{_package(point)}` says that it adds `{point.name}`"
+    return _loaded(point, why, "mend it, or uninstall its package")
+
+
+def imported(place: str) -> object:
+    """Return what `module:Class`, or `module`, names; PluginError if it cannot be imported."""
+    return _loaded(EntryPoint("", place, ""), None, "it is looked for as Python does, and in this folder")
+
+
+def _loaded(point: EntryPoint, why: str | None, hint: str) -> object:
     try:
         found: object = point.load()
     except Exception as error:
-        raise PluginError(
-            f"`{point.value}` cannot be imported: {type(error).__name__}: {error}",
-            why=f"`{_package(point)}` says that it adds `{point.name}`",
-            hint="mend it, or uninstall its package",
-        ) from error
+        what = f"`{point.value}` cannot be imported: {type(error).__name__}: {error}"
+        raise PluginError(what, why=why, hint=hint) from error
     return found
+
+
+def author_of(modules: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first of `modules` that another package with parts has brought, and that package; None if none has."""
+    packages = others()
+    for module in modules:
+        package = packages.get(module.partition(".")[0])
+        if package is not None:
+            return module, package
+    return None
+
+
+def others() -> dict[str, str]:
+    """Return the packages that add parts, by the top name of the modules that these are in. Nothing is imported."""
+    points = entry_points()
+    groups = [group for group in points.groups if group.startswith("coprocsim.")]
+    return {
+        point.module.partition(".")[0]: _package(point)
+        for group in sorted(groups)
+        for point in points.select(group=group)
+    }
 
 
 def _package(point: EntryPoint) -> str:

@@ -1,6 +1,5 @@
 """Machines for tests: a board with coprocs and domains on it, in a line or two, without device trees and configs."""
 
-import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -67,34 +66,16 @@ def spec(
     )
 
 
-_NODES: Mapping[str, tuple[dict[str, int], tuple[str, ...], dict[str, int]]] = {
-    "vgpu": ({"r0": 16 * PAGE_BYTES}, ("irq0",), {"streams": 8}),
-    "xxc": ({"op": 0x1000, "mmu": 0x1000, "sram": 0x8000}, ("op", "mmu"), {"streams": 0}),
-    "crypto": ({"0": 0x4000}, ("0",), {}),
-    "gsx": ({"0": 0x4_0000}, ("0",), {"streams": 2, "hz": 600_000_000}),
-    "dsp": (
-        {"l2ram": 0x10_0000, "l1ram": 0x8000, "control": PAGE_BYTES},
-        ("mailbox", "watchdog"),
-        {"hz": 600_000_000},
-    ),
-}
-"""By the model: the ranges and lines of its node, and what is not usual in it."""
-
-
-def described_for(platform: type[Platform], coproc_id: str = "coproc", **stated: int) -> CoprocSpec:
-    """Return a node as the platform expects it; `stated` as for `spec`."""
-    if platform.hardware not in _NODES:
-        return spec(coproc_id, compatible=platform.compatible[:1], **stated)
-    sizes, lines, unusual = _NODES[platform.hardware]
-    usual = spec(coproc_id, compatible=platform.compatible[:1], **{**unusual, **stated})
-    # One page is left free between two ranges.
-    bases = itertools.accumulate(
-        sizes.values(), lambda base, size: base + size + PAGE_BYTES, initial=usual.regions[0].base
-    )
+def described_for(platform: type[Platform], coproc_id: str = "coproc", hz: int = 10**9) -> CoprocSpec:
+    """Return a node as the platform expects it, with an identifier and addresses of its own."""
+    usual, example = spec(coproc_id, hz=hz), hardware_of(platform).example()
+    shift = usual.regions[0].base - example.regions[0].base
     return replace(
         usual,
-        regions=tuple(Region(name, base, size) for base, (name, size) in zip(bases, sizes.items(), strict=False)),
-        lines=tuple(Line(name, f"GIC {32 + n}", 32 + n) for n, name in enumerate(lines)),
+        compatible=platform.compatible[:1],
+        regions=tuple(replace(region, base=region.base + shift) for region in example.regions),
+        lines=example.lines,
+        streams=tuple(Stream("/smmu", (sum(coproc_id.encode()), n)) for n in range(len(example.streams))),
     )
 
 

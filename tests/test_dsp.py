@@ -26,9 +26,8 @@ from coprocsim.platforms.dsp import DspPlatform
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.jobunit import Context
 from coprocsim.toolstack.boot import BootOptions, power_on
-from tests.contracts.hardware import Bus
 from tests.machines import MS, US, Machine, described_for
-from tests.test_gsx import cut
+from tests.test_gsx import cut, played
 from tests.test_rest import rows_of
 
 NODE = replace(described_for(DspPlatform, "dsp0"), clock_hz=10**9)
@@ -361,9 +360,10 @@ BEGUN += [(0, 2, dsp.POINT_LO // 4, 4, 90), (0, 2, reg.DOORBELL // 4, 4, 1), (0,
 @settings(max_examples=200, deadline=None)
 @given(USEFUL, st.integers(0, 40))
 def test_time_may_pass_step_by_step_and_be_cut_whatever_is_asked_of_the_silicon(accesses, at: int):
-    whole = Bus(DspHardware, NODE).play([*BEGUN, *accesses])
-    assert Bus(DspHardware, NODE).play([*BEGUN, *accesses], in_steps=True) == whole
-    assert Bus(DspHardware, NODE).play([*BEGUN, *accesses], cut=at) == whole
+    accesses = [*BEGUN, *accesses]
+    whole = played(DspHardware, accesses)
+    assert played(DspHardware, accesses, in_steps=True) == whole
+    assert played(DspHardware, accesses, cut=at % len(accesses)) == whole
 
 
 # ---------------------------------------------------------------- the context that is away

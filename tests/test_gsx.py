@@ -13,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coprocsim import devicetree
+from coprocsim.conformance.base import Trial
+from coprocsim.conformance.hardware import Access, Aim, Bus, Place, Seen
 from coprocsim.datasheets import gsx
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.errors import DeviceTreeError
+from coprocsim.hardware.base import Hardware
 from coprocsim.hardware.gsx import GsxHardware
 from coprocsim.hypervisor import domains, faults, mmio, rest
 from coprocsim.hypervisor.machine import Hypervisor
@@ -27,11 +30,10 @@ from coprocsim.platforms.gsx import GsxPlatform
 from coprocsim.platforms.jobunit import Context
 from coprocsim.toolstack.boot import BootOptions, power_on
 from coprocsim.toolstack.parts import parts_of
-from tests.contracts.hardware import Bus
 from tests.machines import MS, US, Machine, described_for
 from tests.test_rest import rows_of
 
-NODE = described_for(GsxPlatform, "gpu0")
+NODE = described_for(GsxPlatform, "gpu0", hz=600_000_000)
 USUAL = Sharing()
 DTS = Path(__file__).parent.parent / "dts"
 # From the entering of the first of two guests at 0 on: its turn ends at 10.0538 ms, and it is taken off.
@@ -389,6 +391,13 @@ def test_an_image_that_the_iommu_refuses_does_not_run():
     assert hardware.next_ps() is None
 
 
+def played(model: type[Hardware], accesses, *, in_steps: bool = False, cut: int | None = None) -> list[Seen]:
+    """Return what is seen of silicon; an access is (gap in ps, number of the range, word, size, value or None)."""
+    bus = Bus(model, Trial())
+    found = [Access(gap_ps, Place(Aim.ANYWHERE, *place), value) for gap_ps, *place, value in accesses]
+    return bus.play(found, in_steps=in_steps, cut=cut)
+
+
 USEFUL = st.lists(
     st.tuples(
         st.sampled_from([0, 1, 999, 10**6, 7 * 10**6, 30 * 10**6]),
@@ -410,9 +419,10 @@ POWERED = [(0, 0, at // 4, 4, 1) for at in (gsx.POWER_CONTROL, gsx.FIRMWARE_BYTE
 @settings(max_examples=200, deadline=None)
 @given(USEFUL, st.integers(0, 40))
 def test_time_may_pass_step_by_step_and_be_cut_whatever_is_asked_of_the_silicon(accesses, at: int):
-    whole = Bus(GsxHardware, NODE).play([*POWERED, *accesses])
-    assert Bus(GsxHardware, NODE).play([*POWERED, *accesses], in_steps=True) == whole
-    assert Bus(GsxHardware, NODE).play([*POWERED, *accesses], cut=at) == whole
+    accesses = [*POWERED, *accesses]
+    whole = played(GsxHardware, accesses)
+    assert played(GsxHardware, accesses, in_steps=True) == whole
+    assert played(GsxHardware, accesses, cut=at % len(accesses)) == whole
     json.dumps(GsxHardware(NODE).save())
 
 

@@ -16,6 +16,7 @@ LAYERS = (
     {"sharing"},
     {"engine", "schedulers", "platforms", "hardware", "guests", "devicetree", "xlcfg", "options", "store"},
     {"hypervisor"},
+    {"conformance"},
     {"observe"},
     {"toolstack"},
     {"cli"},
@@ -30,6 +31,7 @@ HOMES = {
     "sqlite3": "store",
     "click": "cli",
     "rich": "cli",
+    "hypothesis": "conformance",
 }
 
 

@@ -75,16 +75,30 @@ def _place(place: "Span | NodePlace", tree: str | None) -> list[str]:
 
 
 def bug() -> None:
-    """Say that this is our mistake and how to report it, with the traceback that we need."""
+    """Say whose mistake this is, ours or that of a part of another package, and how to report it."""
     import platform
     import traceback
 
-    from coprocsim import __version__
+    from coprocsim import __version__, plugins
 
     sys.stdout.flush()
     traceback.print_exc()
+    frames = traceback.walk_tb(sys.exc_info()[2])
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in frames]
+    versions = f"coprocsim {__version__}, Python {platform.python_version()}, {platform.system()}"
+    # The innermost frame of a part's says whose code it was; below it there may be ours, which it calls.
+    author = plugins.author_of(reversed(modules))
+    if author is not None:
+        module, package = author
+        error(
+            f"`{module}` of package `{package}` has failed; the machine is as it was before this command\n"
+            f" why: a part of another package has raised what stands above; it is no bug of coprocsim\n"
+            f" hint: `coprocsim conformance` checks it; report to its authors the lines above; {versions}"
+        )
+        return
+    others = ", ".join(f"`{package}`" for package in sorted(set(plugins.others().values())))
+    also = f"\n hint: parts of {others} are installed, too: check them with `coprocsim conformance`" if others else ""
     error(
         "this is a bug of coprocsim; the machine is as it was before this command\n"
-        " hint: report the lines above, the command, and the files that it read; "
-        f"coprocsim {__version__}, Python {platform.python_version()}, {platform.system()}"
+        f" hint: report the lines above, the command, and the files that it read; {versions}{also}"
     )

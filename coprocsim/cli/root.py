@@ -29,6 +29,7 @@ COMMANDS = {
     "stats": "stats",
     "timeline": "timeline",
     "config": "config",
+    "conformance": "conformance",
     "completion": "completion",
 }
 

@@ -14,7 +14,7 @@ from coprocsim.model import Setting
 from coprocsim.parameters import BadSetting
 from coprocsim.plugins import Registry
 
-WORKLOADS = Registry(
+WORKLOADS: Registry[Guest] = Registry(
     "workload",
     "coprocsim.workloads",
     Guest,

@@ -11,6 +11,7 @@ class Backlog(JobGuest):
     kind = "backlog"
     summary = "a new job as soon as the last ends"
     options = ()
+    examples = ("work=700us", "work=370us,uncuttable=90us,dma=64,reaction=0s")
 
     def release_ps(self, number: int, previous_ps: int) -> int | None:
         return None

@@ -60,6 +60,11 @@ class Guest(ABC):
     kind: ClassVar[str]
     """What `kind=` says in `coproc_workload`."""
     summary: ClassVar[str]
+    examples: ClassVar[tuple[str, ...]] = ("",)
+    """Options that make sense for it, without `kind`, as `coproc_workload` has them (`period=10ms,work=1ms`): with
+    these the conformance checks try it."""
+    example_platform: ClassVar[str] = "generic"
+    """The platform whose coproc they let it drive."""
 
     @abstractmethod
     def __init__(self, site: GuestSite, options: Sequence[Setting]) -> None:

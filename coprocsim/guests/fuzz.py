@@ -38,6 +38,7 @@ class Fuzz(Guest):
 
     kind = "fuzz"
     summary = "random accesses, `rate` per second in the mean: a guest gone wrong"
+    examples = ("rate=3000", "rate=900,within=anywhere")
 
     def __init__(self, site: GuestSite, options: Sequence[Setting]) -> None:
         self.site = site

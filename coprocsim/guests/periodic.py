@@ -12,6 +12,11 @@ class Periodic(JobGuest):
     kind = "periodic"
     summary = "a job every `period`"
     options = ("period", "offset", "jitter")
+    examples = (
+        "period=1ms,work=300us",
+        "period=1700us,jitter=300us,work=exp:400us,uncuttable=all,dma=5000",
+        "period=2ms,offset=100us,work=3ms,deadline=1ms,on_miss=abandon,queue=2",
+    )
 
     def read_options(self, options: Options) -> None:
         self._period = options.positive("period")

@@ -10,6 +10,7 @@ class Poisson(JobGuest):
     kind = "poisson"
     summary = "jobs at random, `rate` per second in the mean"
     options = ("rate",)
+    examples = ("rate=900,work=uniform:100us-900us", "rate=3000,work=lognormal:200us:0.5,deadline=1ms,on_miss=abandon")
 
     def read_options(self, options: Options) -> None:
         self._interval_ps = options.interval_ps()

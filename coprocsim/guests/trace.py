@@ -10,6 +10,7 @@ class Trace(JobGuest):
     kind = "trace"
     summary = "jobs at given instants: `at=RELEASE:WORK;…` or `file=arrivals.csv`"
     options = ("at",)
+    examples = ("at=1ms:3ms;1ms:2ms;9ms:1ms", "at=0s:9ms,uncuttable=5ms,deadline=2ms,on_miss=abandon")
     needs_work = False
 
     def read_options(self, options: Options) -> None:

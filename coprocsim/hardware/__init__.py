@@ -10,7 +10,7 @@ from coprocsim.hardware.vgpu import VirtualGpuHardware
 from coprocsim.hardware.xxc import XxcHardware
 from coprocsim.plugins import Registry
 
-MODELS = Registry(
+MODELS: Registry[Hardware] = Registry(
     "hardware model",
     "coprocsim.hardware",
     Hardware,

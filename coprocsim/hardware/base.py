@@ -1,11 +1,51 @@
 """What a hardware model is: silicon, as seen from its bus. It knows nothing of domains or hypervisors."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple
 
-from coprocsim.model import CoprocSpec, DmaAccess, Json
+from coprocsim.errors import NodePlace
+from coprocsim.model import CoprocSpec, DmaAccess, Json, Line, Region, Stream
 from coprocsim.units import Clock
+
+_EXAMPLE_BASE = 0xE600_0000
+_EXAMPLE_GAP_BYTES = 0x1000
+
+
+class Write(NamedTuple):
+    """A write to a register: where, and what."""
+
+    region: str
+    offset: int
+    size: int
+    value: int
+
+
+def example_node(
+    ranges: Mapping[str, int] = MappingProxyType({"0": 0x1000}),
+    lines: Sequence[str] = ("0",),
+    *,
+    streams: int = 1,
+    clock_hz: int = 600_000_000,
+) -> CoprocSpec:
+    """Return a node with ranges of so many bytes, lines and DMA streams, as a device tree would describe it."""
+    regions, base = [], _EXAMPLE_BASE
+    for name, size_bytes in ranges.items():
+        regions.append(Region(name, base, size_bytes))
+        base += -(-size_bytes // _EXAMPLE_GAP_BYTES) * _EXAMPLE_GAP_BYTES + _EXAMPLE_GAP_BYTES
+    path = f"/coproc@{_EXAMPLE_BASE:x}"
+    return CoprocSpec(
+        "coproc",
+        path,
+        (),
+        tuple(regions),
+        tuple(Line(name, f"GIC {32 + n}", 32 + n) for n, name in enumerate(lines)),
+        tuple(Stream("/smmu", (n,)) for n in range(streams)),
+        clock_hz,
+        "clock-frequency",
+        NodePlace(path),
+    )
 
 
 class Hardware(ABC):
@@ -22,6 +62,22 @@ class Hardware(ABC):
         """Power up, at cycle 0 of instant 0."""
         self.coproc = coproc
         self.clock = Clock(coproc.clock_hz)
+
+    @classmethod
+    def example(cls) -> CoprocSpec:
+        """Return a node of such a coproc: with it the conformance checks try the model, and the platforms that name it.
+
+        One page, one line, one DMA stream; a model that needs named ranges, or others, says so with `example_node`.
+        """
+        return example_node()
+
+    @classmethod
+    def example_job(cls) -> tuple[Write, ...]:
+        """Return writes that give it something to do for a few µs, and let it interrupt.
+
+        The conformance checks mix them with others that make no sense; without them they hardly see it at work.
+        """
+        return ()
 
     @abstractmethod
     def read(self, region: str, offset: int, size: int, now_ps: int) -> int:

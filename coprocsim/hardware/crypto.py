@@ -6,6 +6,7 @@ import msgspec
 
 from coprocsim.datasheets import crypto as reg
 from coprocsim.datasheets.jobunit import write_sized
+from coprocsim.hardware.base import example_node
 from coprocsim.hardware.generic import GenericHardware
 from coprocsim.hardware.jobunit import JobUnit
 from coprocsim.model import CoprocSpec, Json
@@ -18,6 +19,10 @@ class CryptoHardware(GenericHardware):
     summary = "a crypto engine: a job unit that works every job to its end, a key that is written only"
     identity = 0x31545056  # "VPT1" in memory
     range_bytes = reg.RANGE_BYTES
+
+    @classmethod
+    def example(cls) -> CoprocSpec:
+        return example_node({"0": 0x4000})
 
     def __init__(self, coproc: CoprocSpec) -> None:
         super().__init__(coproc)

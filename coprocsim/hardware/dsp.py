@@ -9,8 +9,9 @@ import msgspec
 
 from coprocsim.datasheets import dsp
 from coprocsim.datasheets import jobunit as reg
+from coprocsim.hardware.base import Write, example_node
 from coprocsim.hardware.generic import GenericHardware
-from coprocsim.hardware.jobunit import Job, JobUnit
+from coprocsim.hardware.jobunit import Job, JobUnit, example_job
 from coprocsim.model import CoprocSpec, DmaAccess, Json
 from coprocsim.units import Clock
 
@@ -215,6 +216,16 @@ class DspHardware(GenericHardware):
     name = "dsp"
     summary = "a job unit whose firmware lets go of a job at preemption points, and saves its state"
     identity = 0x31505344  # "DSP1" in memory
+
+    @classmethod
+    def example(cls) -> CoprocSpec:
+        ranges = {"l2ram": 0x10_0000, "l1ram": 0x8000, dsp.REGION: 0x1000}
+        return example_node(ranges, (dsp.LINE, dsp.WATCHDOG))
+
+    @classmethod
+    def example_job(cls) -> tuple[Write, ...]:
+        stated = ((dsp.POINT_LO, 1_000), (dsp.STATE_BYTES, 64))
+        return (*(Write(dsp.REGION, offset, 4, value) for offset, value in stated), *example_job(dsp.REGION))
 
     def __init__(self, coproc: CoprocSpec) -> None:
         super().__init__(coproc)

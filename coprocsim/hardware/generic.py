@@ -7,9 +7,9 @@ the first stream. All else reads 0 and ignores writes.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from coprocsim.datasheets.jobunit import BLOCK_BYTES
-from coprocsim.hardware.base import Hardware
-from coprocsim.hardware.jobunit import JobUnit
+from coprocsim.datasheets import jobunit as reg
+from coprocsim.hardware.base import Hardware, Write, example_node
+from coprocsim.hardware.jobunit import JobUnit, example_job
 from coprocsim.model import CoprocSpec, DmaAccess, Json
 
 
@@ -19,7 +19,7 @@ class GenericHardware(Hardware):
     name = "generic"
     summary = "a job unit at the start of the first range that holds one"
     identity: ClassVar[int] = 0x314E4547  # "GEN1" in memory
-    range_bytes: ClassVar[int] = BLOCK_BYTES
+    range_bytes: ClassVar[int] = reg.BLOCK_BYTES
     """How much the range must hold that has the unit at its start."""
 
     def __init__(self, coproc: CoprocSpec) -> None:
@@ -30,13 +30,23 @@ class GenericHardware(Hardware):
         self._line = coproc.lines[0].name if coproc.lines else None
         self.unit = JobUnit(self.identity, self.clock)
 
+    @classmethod
+    def example(cls) -> CoprocSpec:
+        return example_node({"0": 0x1000, "1": 0x1000})
+
+    @classmethod
+    def example_job(cls) -> tuple[Write, ...]:
+        region = cls.example().region_of(cls.range_bytes)
+        assert region is not None, "its example has room for the unit"
+        return example_job(region.name)
+
     def read(self, region: str, offset: int, size: int, now_ps: int) -> int:
-        if region != self._region or offset >= BLOCK_BYTES:
+        if region != self._region or offset >= reg.BLOCK_BYTES:
             return 0
         return self.unit.read(offset, size, now_ps)
 
     def write(self, region: str, offset: int, size: int, value: int, now_ps: int) -> None:
-        if region == self._region and offset < BLOCK_BYTES:
+        if region == self._region and offset < reg.BLOCK_BYTES:
             self.unit.write(offset, size, value, now_ps)
 
     def advance(self, now_ps: int) -> None:

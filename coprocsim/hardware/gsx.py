@@ -6,8 +6,8 @@ import msgspec
 
 from coprocsim.datasheets import gsx
 from coprocsim.datasheets import jobunit as reg
-from coprocsim.hardware.base import Hardware
-from coprocsim.hardware.jobunit import JobUnit
+from coprocsim.hardware.base import Hardware, Write, example_node
+from coprocsim.hardware.jobunit import JobUnit, example_job
 from coprocsim.model import CoprocSpec, DmaAccess, Json
 
 _WORD = 0xFFFF_FFFF
@@ -35,6 +35,16 @@ class GsxHardware(Hardware):
 
     name = "gsx"
     summary = "a job unit that works while it is powered and its firmware runs"
+
+    @classmethod
+    def example(cls) -> CoprocSpec:
+        return example_node({"0": 0x4_0000}, streams=2)
+
+    @classmethod
+    def example_job(cls) -> tuple[Write, ...]:
+        powered = ((gsx.POWER_CONTROL, gsx.POWER_ON), (gsx.FIRMWARE_BYTES, 0x1000))
+        booted = ((gsx.FIRMWARE_CONTROL, gsx.FIRMWARE_BOOT),)
+        return (*(Write("0", offset, 4, value) for offset, value in (*powered, *booted)), *example_job("0"))
 
     def __init__(self, coproc: CoprocSpec) -> None:
         super().__init__(coproc)

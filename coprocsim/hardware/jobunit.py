@@ -7,6 +7,7 @@ work, the first of which may be uncuttable; it reads its DMA window when it begi
 import msgspec
 
 from coprocsim.datasheets import jobunit as reg
+from coprocsim.hardware.base import Write
 from coprocsim.model import DmaAccess, Json
 from coprocsim.units import Clock
 
@@ -42,6 +43,17 @@ class _State(msgspec.Struct):
     irq_enable: int = 0
     done_count: int = 0
     error: int = reg.ERROR_NONE
+
+
+def example_job(region: str) -> tuple[Write, ...]:
+    """Return writes that give the unit at the start of a range a job of a few µs, and let it interrupt."""
+    return (
+        Write(region, reg.WORK_LO, 8, 3_000),
+        Write(region, reg.UNCUTTABLE_LO, 8, 1_000),
+        Write(region, reg.IRQ_ENABLE, 4, reg.IRQ_DONE),
+        Write(region, reg.DOORBELL, 4, 1),
+        Write(region, reg.CONTROL, 4, reg.CONTROL_ENABLE),
+    )
 
 
 class JobUnit:

@@ -7,7 +7,7 @@ import msgspec
 
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.datasheets import vgpu
-from coprocsim.hardware.base import Hardware
+from coprocsim.hardware.base import Hardware, example_node
 from coprocsim.hardware.jobunit import JobUnit
 from coprocsim.model import CoprocSpec, DmaAccess, Json
 
@@ -28,6 +28,10 @@ class VirtualGpuHardware(Hardware):
 
     name = "vgpu"
     summary = "a GPU that shares itself among eight operating systems, with registers for each"
+
+    @classmethod
+    def example(cls) -> CoprocSpec:
+        return example_node({"0": 16 * vgpu.PAGE_BYTES}, streams=vgpu.OS_COUNT)
 
     def __init__(self, coproc: CoprocSpec) -> None:
         super().__init__(coproc)

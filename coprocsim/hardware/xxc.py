@@ -8,8 +8,8 @@ import msgspec
 
 from coprocsim.datasheets import xxc as reg
 from coprocsim.datasheets.jobunit import BLOCK_BYTES, read_sized, write_sized
-from coprocsim.hardware.base import Hardware
-from coprocsim.hardware.jobunit import JobUnit
+from coprocsim.hardware.base import Hardware, Write, example_node
+from coprocsim.hardware.jobunit import JobUnit, example_job
 from coprocsim.hardware.memory import Memory
 from coprocsim.model import CoprocSpec, DmaAccess, Json
 
@@ -92,6 +92,14 @@ class XxcHardware(Hardware):
     name = "xxc"
     summary = "a job unit, an MMU with a table of 512 pages for its DMA, 32 KiB of memory; a range each, two lines"
     identity = 0x31435858  # "XXC1" in memory
+
+    @classmethod
+    def example(cls) -> CoprocSpec:
+        return example_node(reg.RANGE_BYTES, reg.LINES, streams=0)
+
+    @classmethod
+    def example_job(cls) -> tuple[Write, ...]:
+        return example_job(reg.OP)
 
     def __init__(self, coproc: CoprocSpec) -> None:
         super().__init__(coproc)

@@ -10,7 +10,7 @@ from coprocsim.platforms.vgpu import VirtualGpuPlatform
 from coprocsim.platforms.xxc import XxcPlatform
 from coprocsim.plugins import Registry
 
-PLATFORMS = Registry(
+PLATFORMS: Registry[Platform] = Registry(
     "platform",
     "coprocsim.platforms",
     Platform,

@@ -4,5 +4,7 @@ from coprocsim.plugins import Registry
 from coprocsim.schedulers.base import Scheduler
 from coprocsim.schedulers.rrobin import RoundRobin
 
-ALGORITHMS = Registry("scheduling algorithm", "coprocsim.schedulers", Scheduler, (RoundRobin,), ("name", "summary"))
+ALGORITHMS: Registry[Scheduler] = Registry(
+    "scheduling algorithm", "coprocsim.schedulers", Scheduler, (RoundRobin,), ("name", "summary")
+)
 DEFAULT_ALGORITHM = RoundRobin.name

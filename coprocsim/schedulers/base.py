@@ -77,6 +77,9 @@ class Scheduler(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     parameters: ClassVar[tuple[Parameter, ...]] = ()
+    starves: ClassVar[str | None] = None
+    """By which rule a vcoproc that always has work may wait for ever beside others with the same parameters; None if
+    by no rule."""
 
     def __init__(self, settings: Mapping[str, Value]) -> None:
         """Start with nobody to run (Xen: init). `settings` has a checked value for each parameter of scope coproc."""

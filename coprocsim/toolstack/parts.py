@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from coprocsim.errors import LookupFailed, PluginError, did_you_mean
+from coprocsim.guests import WORKLOADS
 from coprocsim.hardware import MODELS
 from coprocsim.hypervisor.machine import Parts
 from coprocsim.model import Setting
@@ -13,7 +14,7 @@ from coprocsim.platforms.base import Platform
 from coprocsim.schedulers import ALGORITHMS
 from coprocsim.schedulers.base import Scheduler
 from coprocsim.schedulers.unscheduled import Unscheduled
-from coprocsim.snapshot import CoprocRow
+from coprocsim.snapshot import CoprocRow, WorkloadRow
 
 
 def has_platform(name: str, build: Build) -> bool:
@@ -79,6 +80,17 @@ def parts_of(row: CoprocRow) -> Parts:
             why = f"`{row.coproc_id}` of this machine was made with it"
             raise PluginError(f"the {what} `{name}` is not installed", why=why, hint="install it again, or boot anew")
     return Parts(MODELS[row.hardware], PLATFORMS[row.platform], algorithms[row.algorithm])
+
+
+def require_workloads(rows: Iterable[WorkloadRow]) -> None:
+    """Raise PluginError if a stored machine has a workload that is not installed any more."""
+    for row in rows:
+        if row.name == "kind" and row.value not in WORKLOADS:
+            raise PluginError(
+                f"the workload `{row.value}` is not installed",
+                why=f"d{row.domain_id}v{row.number} of this machine has it",
+                hint="install it again, or boot anew",
+            )
 
 
 def check_settings(scheduler: type[Scheduler], scope: Scope, settings: Iterable[Setting]) -> dict[str, Value]:

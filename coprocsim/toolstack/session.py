@@ -13,7 +13,7 @@ from coprocsim.hypervisor.machine import Hypervisor
 from coprocsim.hypervisor.state import Board, Coproc, Domain, Vcoproc
 from coprocsim.snapshot import MachineRow
 from coprocsim.store import MachineFile, no_machine, opened, require
-from coprocsim.toolstack.parts import parts_of
+from coprocsim.toolstack.parts import parts_of, require_workloads
 
 # The trace goes to the file in pieces of this size, so that a long run needs no more memory than a short one.
 _TRACE_ROWS_MAX = 50_000
@@ -55,6 +55,7 @@ def session(path: Path) -> Iterator[Session]:
         if not file.is_up:
             raise no_machine()
         snapshot = file.load()
+        require_workloads(snapshot.workloads)
         try:
             board = rest.from_rows(snapshot, parts_of)
         except (msgspec.MsgspecError, ValueError, KeyError) as error:

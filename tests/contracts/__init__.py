@@ -1,1 +1,1 @@
-"""What every algorithm, driver and hardware model must keep, as tests to be inherited; see `tests/README.md`."""
+"""The conformance checks, on our own parts and on broken ones."""

@@ -1,47 +1,38 @@
-"""The contracts, kept by every algorithm, driver and hardware model that coprocsim comes with."""
+"""All that coprocsim comes with keeps what the conformance checks ask of everybody's parts."""
 
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from coprocsim.hardware import MODELS
-from coprocsim.hardware.base import Hardware
-from coprocsim.model import CoprocSpec
-from coprocsim.platforms import PLATFORMS
-from coprocsim.platforms.base import Platform
-from coprocsim.schedulers import ALGORITHMS
-from coprocsim.schedulers.base import Scheduler
-from tests.contracts.hardware import HardwareContract
-from tests.contracts.platform import PlatformContract
-from tests.contracts.scheduler import SchedulerContract
-from tests.machines import described_for
+from coprocsim.conformance import KINDS, Part, judge
+
+SCENARIOS = 25
+SCENARIOS_AT_LENGTH = 300
 
 
-class TestSchedulers(SchedulerContract):
-    @pytest.fixture(params=list(ALGORITHMS.values()), ids=list(ALGORITHMS))
-    def algorithm(self, request: Any) -> type[Scheduler]:
-        algorithm: type[Scheduler] = request.param
-        return algorithm
+def _checks() -> Iterator[object]:
+    for kind, each in KINDS.items():
+        for name, found in each.names().items():
+            part = each.part(found, name)
+            for check in part.checks:
+                yield pytest.param(part, check.name, id=f"{kind}-{name}: {check.name}")
 
 
-# Of hardware that shares itself there are no switches to hold to anything.
-SCHEDULED = [each for each in PLATFORMS.values() if each.scheduled]
+CHECKS = list(_checks())
 
 
-class TestPlatforms(PlatformContract):
-    @pytest.fixture(params=SCHEDULED, ids=[each.name for each in SCHEDULED])
-    def platform(self, request: Any) -> type[Platform]:
-        platform: type[Platform] = request.param
-        return platform
+def keeps(part: Part, name: str, scenarios: int) -> None:
+    check = next(each for each in part.checks if each.name == name)
+    verdict = judge(check, scenarios)
+    assert verdict.outcome != "failed", verdict
 
 
-class TestHardware(HardwareContract):
-    @pytest.fixture(params=list(MODELS.values()), ids=list(MODELS))
-    def model(self, request: Any) -> type[Hardware]:
-        model: type[Hardware] = request.param
-        return model
+@pytest.mark.parametrize(("part", "check"), CHECKS)
+def test_ours_keep_the_rules(part: Part, check: str):
+    keeps(part, check, SCENARIOS)
 
-    @pytest.fixture
-    def described(self, model: type[Hardware]) -> CoprocSpec:
-        platform = next(each for each in PLATFORMS.values() if each.hardware == model.name)
-        return described_for(platform, hz=600_000_000, regions=2)
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("part", "check"), CHECKS)
+def test_ours_keep_the_rules_in_more_scenarios(part: Part, check: str):
+    keeps(part, check, SCENARIOS_AT_LENGTH)

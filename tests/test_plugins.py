@@ -1,0 +1,134 @@
+"""Parts of other packages: found by entry point, held to completeness, refused with all that is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from coprocsim.errors import PluginError
+from coprocsim.plugins import Registry, author_of, others
+from coprocsim.schedulers.base import Scheduler
+from coprocsim.schedulers.rrobin import RoundRobin
+
+GROUP = "coprocsim.schedulers"
+COMPLETE = """
+from coprocsim.schedulers.rrobin import RoundRobin
+
+class Mine(RoundRobin):
+    name = "mine"
+    summary = "my own"
+"""
+
+
+class Site:
+    """A folder on the path in which packages are installed, with the files that an installer leaves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def install(self, package: str, source: str, *points: str, group: str = GROUP) -> None:
+        module = package.replace("-", "_")
+        (self.folder / f"{module}.py").write_text(source)
+        info = self.folder / f"{module}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("\n".join((f"[{group}]", *points)) + "\n")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return Site(tmp_path)
+
+
+def registry() -> Registry[Scheduler]:
+    """Return a registry that has not looked yet."""
+    return Registry("scheduling algorithm", GROUP, Scheduler, (RoundRobin,), ("name", "summary"))
+
+
+def refusal() -> tuple[str, str | None, str | None]:
+    with pytest.raises(PluginError) as caught:
+        list(registry())
+    return caught.value.what, caught.value.why, caught.value.hint
+
+
+def test_a_part_of_another_package_is_there_under_its_own_name(site: Site):
+    site.install("acme-one", COMPLETE, "whatever = acme_one:Mine")
+    found = registry()
+    assert list(found) == ["rrobin", "mine"]
+    assert found["mine"].summary == "my own"
+
+
+def test_an_incomplete_part_is_refused_with_all_that_is_missing(site: Site):
+    source = "from coprocsim.schedulers.base import Scheduler\nclass Half(Scheduler):\n    summary = 'half'\n"
+    site.install("acme-half", source, "half = acme_half:Half")
+    lacks = ("name", "add", "pick", "ran", "ready", "remove", "restore", "save", "sleep", "wake", "yield_")
+    assert refusal() == (
+        "entry point `half` of `acme-half`: scheduling algorithm `Half` is incomplete",
+        "it lacks " + ", ".join(f"`{each}`" for each in lacks),
+        "complete it, or uninstall its package",
+    )
+
+
+@pytest.mark.parametrize("value", ["41", "print", "dict"])
+def test_what_is_no_part_is_refused(site: Site, value: str):
+    module = f"acme-no-{value[:2]}"
+    site.install(module, f"thing = {value}\n", f"thing = {module.replace('-', '_')}:thing")
+    what, why, _ = refusal()
+    assert what == f"entry point `thing` of `{module}` is no scheduling algorithm"
+    assert why == "a scheduling algorithm is a class that derives from `Scheduler`"
+
+
+def test_what_cannot_be_imported_is_refused_with_the_reason_and_the_package(site: Site):
+    site.install("acme-gone", "import no_such_module_at_all\n", "gone = acme_gone:Gone")
+    assert refusal() == (
+        "`acme_gone:Gone` cannot be imported: ModuleNotFoundError: No module named 'no_such_module_at_all'",
+        "`acme-gone` says that it adds `gone`",
+        "mend it, or uninstall its package",
+    )
+
+
+def test_a_module_without_the_class_is_refused(site: Site):
+    site.install("acme-typo", "", "typo = acme_typo:Typo")
+    what, *_ = refusal()
+    assert what.startswith("`acme_typo:Typo` cannot be imported: AttributeError")
+
+
+def test_two_packages_with_one_name_are_refused(site: Site):
+    site.install("acme-first", COMPLETE, "a = acme_first:Mine")
+    site.install("acme-second", COMPLETE, "b = acme_second:Mine")
+    assert refusal() == (
+        "scheduling algorithm `mine` is there twice",
+        "`acme_second:Mine` of `acme-second` has a name that is taken",
+        "give it another name, or uninstall one of the two",
+    )
+
+
+def test_our_names_are_taken(site: Site):
+    site.install("acme-ours", COMPLETE.replace("mine", "rrobin"), "a = acme_ours:Mine")
+    what, why, _ = refusal()
+    assert (what, why) == (
+        "scheduling algorithm `rrobin` is there twice",
+        "`acme_ours:Mine` of `acme-ours` has a name that is taken",
+    )
+
+
+@pytest.mark.parametrize("name", ["My Own", "-x", "", "x" * 33])
+def test_a_name_that_cannot_be_typed_is_refused(site: Site, name: str):
+    package = f"acme-name-{len(name)}"
+    module = package.replace("-", "_")
+    site.install(package, COMPLETE.replace("mine", name), f"a = {module}:Mine")
+    what, _, hint = refusal()
+    assert what == f"entry point `a` of `{package}`: scheduling algorithm `Mine` cannot be named `{name}`"
+    assert hint == "lowercase letters, digits, `_` and `-`, 32 at most"
+
+
+def test_our_own_are_found_although_another_package_is_broken(site: Site):
+    site.install("acme-bad", "raise RuntimeError('bad')\n", "bad = acme_bad:Bad")
+    assert registry()["rrobin"] is RoundRobin
+
+
+def test_the_author_of_a_module_is_the_package_that_brought_its_parts(site: Site):
+    site.install("acme-deep", COMPLETE, "a = acme_deep:Mine")
+    assert others()["acme_deep"] == "acme-deep"
+    assert author_of(["json", "acme_deep.inner", "coprocsim.cli"]) == ("acme_deep.inner", "acme-deep")
+    assert author_of(["json", "coprocsim.cli"]) is None

@@ -1,0 +1,1 @@
+"""Acme's blinker for coprocsim: one module for each part."""
