@@ -19,7 +19,7 @@ class CryptoPlatform(JobUnitPlatform):
     """
 
     name = "crypto"
-    summary = "a crypto engine whose jobs cannot be cut; it keeps the key of each context"
+    summary = "a crypto engine whose jobs cannot be cut"
     hardware = "crypto"
     compatible = ("acme,vault-1",)
     range_bytes = reg.RANGE_BYTES

@@ -30,7 +30,7 @@ class DspPlatform(JobUnitPlatform):
     """
 
     name = "dsp"
-    summary = "a DSP whose firmware lets go at preemption points, with a checkpoint in the domain's memory"
+    summary = "a DSP whose firmware lets go at preemption points"
     hardware = "dsp"
     compatible = ("acme,hexa-d4",)
     leave_cost_ps = (3 + len(_SAVED) + _CONTEXT_REGISTERS) * _ACCESS_PS

@@ -45,7 +45,7 @@ class GsxPlatform(JobUnitPlatform):
     """
 
     name = "gsx"
-    summary = "a GPU that is switched by powering it down; a firmware image per domain"
+    summary = "a GPU that is switched by powering it down"
     hardware = "gsx"
     compatible = ("renesas,gsx",)
     leave_cost_ps = (6 + len(_SHOWN) + _CONTEXT_REGISTERS) * _ACCESS_PS

@@ -13,7 +13,7 @@ class ReferencePlatform(JobUnitPlatform):
     """Its costs are its register accesses: to stop and look, to read a context, to clear; to write one, to start."""
 
     name = "reference"
-    summary = "the original's example coprocessor: one page of registers, 16 contexts"
+    summary = "the original's example: one page of registers, 16 contexts"
     hardware = "reference"
     compatible = ("vendor_xxx,coproc_xxx",)
     contexts_max = 16

@@ -27,7 +27,7 @@ class VirtualGpuPlatform(Platform):
     """Hands out OSIDs: the lowest that is free, as many as there are streams to tell their DMA apart."""
 
     name = "vgpu"
-    summary = "a hardware-virtualised GPU: no scheduler, up to eight domains at once"
+    summary = "a GPU that shares itself among eight domains"
     hardware = "vgpu"
     compatible = ("img,vgpu",)
     scheduled = False

@@ -39,7 +39,7 @@ class XxcPlatform(JobUnitPlatform):
     """
 
     name = "xxc"
-    summary = "the original's larger example: its MMU is emulated, its memory is saved and scrubbed"
+    summary = "a coproc with an MMU and a memory of its own"
     hardware = "xxc"
     compatible = ("vendor_xxx,coproc_xxc",)
     own_mmu = True
