@@ -27,8 +27,7 @@ from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.jobunit import Context
 from coprocsim.toolstack.boot import BootOptions, power_on
 from tests.machines import MS, US, Machine, described_for
-from tests.test_gsx import cut, played
-from tests.test_rest import rows_of
+from tests.test_gsx import assert_same_when_cut, played
 
 NODE = replace(described_for(DspPlatform, "dsp0"), clock_hz=10**9)
 CONTROL = NODE.regions[2].base
@@ -160,17 +159,8 @@ def test_what_was_done_before_a_reset_of_the_coproc_stays_done():
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from([TURN_END, POINT, WRITTEN, WRITTEN + US]) | st.integers(0, 40 * MS), max_size=6))
 def test_a_run_that_is_cut_in_any_step_is_the_same_run(cuts_ps: list[int]):
-    seen = []
-    for cuts in ([], sorted(cuts_ps)):
-        machine = machine_with(LONG, LONG, "kind=poisson,rate=90,work=2ms,points=70us,state=5000,dma=64")
-        trace: list[tuple[object, ...]] = []
-        for at_ps in cuts:
-            machine.run(at_ps)
-            trace += cut(machine)
-            trace += cut(machine)
-        machine.run(40 * MS)
-        seen.append(([*trace, *machine.board.trace], rows_of(machine.board)))
-    assert seen[0] == seen[1]
+    work = (LONG, LONG, "kind=poisson,rate=90,work=2ms,points=70us,state=5000,dma=64")
+    assert_same_when_cut(lambda: machine_with(*work), cuts_ps)
 
 
 def test_nothing_is_found_while_many_guests_do_what_they_may():

@@ -7,7 +7,7 @@ with a checkpoint of the job's state. What the guest says of its job is trusted:
 from coprocsim.datasheets import dsp
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.model import CoprocSpec, RaiseIrq, Region, VcoprocId
-from coprocsim.platforms.base import Answer, Busy, Done, Enter, Entered, Refused, RegisterPort
+from coprocsim.platforms.base import Answer, Busy, Done, Enter, Entered, Refused
 from coprocsim.platforms.jobunit import Context, JobUnitPlatform
 from coprocsim.units import PS_PER_NS, PS_PER_S
 
@@ -36,10 +36,6 @@ class DspPlatform(JobUnitPlatform):
     leave_cost_ps = (3 + len(_SAVED) + _CONTEXT_REGISTERS) * _ACCESS_PS
     enter_cost_ps = (3 + len(_CHECKPOINT) + _CONTEXT_REGISTERS) * _ACCESS_PS
 
-    def __init__(self, coproc: CoprocSpec, port: RegisterPort) -> None:
-        super().__init__(coproc, port)
-        self._region = dsp.REGION
-
     @classmethod
     def unfit(cls, coproc: CoprocSpec) -> str | None:
         sizes = {region.name: region.size_bytes for region in coproc.regions}
@@ -48,6 +44,11 @@ class DspPlatform(JobUnitPlatform):
         if not coproc.lines or coproc.lines[0].name != dsp.LINE:
             return f"its first interrupt is not `{dsp.LINE}`"
         return None
+
+    @classmethod
+    def place_of(cls, coproc: CoprocSpec) -> tuple[str, str | None]:
+        del coproc
+        return dsp.REGION, dsp.LINE
 
     def direct_ranges(self) -> tuple[Region, ...]:
         return tuple(region for region in self.coproc.regions if region.name == dsp.REGION)

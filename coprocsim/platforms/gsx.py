@@ -7,14 +7,12 @@ firmware boots while `Entered`'s cost elapses.
 
 from enum import StrEnum
 
-import msgspec
-
 from coprocsim.datasheets import gsx
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.model import CoprocSpec, Json, Region, VcoprocId
 from coprocsim.platforms.base import Answer, Busy, Enter, Entered, Leave, Left, Refused, RegisterPort
 from coprocsim.platforms.jobunit import Context, JobUnitPlatform
-from coprocsim.units import PS_PER_NS, PS_PER_S, show_size
+from coprocsim.units import PS_PER_NS, PS_PER_S
 
 # An access to a device register over the bus, uncached.
 _ACCESS_PS = 100 * PS_PER_NS
@@ -32,11 +30,6 @@ class Step(StrEnum):
     FLUSH = "flush"
 
 
-class _Saved(msgspec.Struct):
-    step: Step
-    memory: list[tuple[VcoprocId, list[tuple[int, int]]]]
-
-
 class GsxPlatform(JobUnitPlatform):
     """Switches by power. A domain reaches the unit's page; power, firmware and cache are the hypervisor's.
 
@@ -48,23 +41,13 @@ class GsxPlatform(JobUnitPlatform):
     summary = "a GPU that is switched by powering it down"
     hardware = "gsx"
     compatible = ("renesas,gsx",)
+    range_bytes = gsx.BLOCK_BYTES
     leave_cost_ps = (6 + len(_SHOWN) + _CONTEXT_REGISTERS) * _ACCESS_PS
     enter_cost_ps = (4 + len(_IMAGE) + _CONTEXT_REGISTERS) * _ACCESS_PS
 
     def __init__(self, coproc: CoprocSpec, port: RegisterPort) -> None:
         super().__init__(coproc, port)
-        region = coproc.region_of(gsx.BLOCK_BYTES)
-        assert region is not None, "`unfit` lets no such node pass"
-        self._page = Region(region.name, region.base, gsx.UNIT_PAGE_BYTES)
-        self._region = region.name
         self._step = Step.STOP
-        self._memory: dict[VcoprocId, tuple[range, ...]] = {}
-
-    @classmethod
-    def unfit(cls, coproc: CoprocSpec) -> str | None:
-        if coproc.region_of(gsx.BLOCK_BYTES) is None:
-            return f"no range of `reg` holds the {show_size(gsx.BLOCK_BYTES)} of its registers"
-        return None
 
     def probe(self, now_ps: int) -> None:
         self._identity = gsx.IDENTITY
@@ -75,19 +58,8 @@ class GsxPlatform(JobUnitPlatform):
         return -(-cycles * PS_PER_S // self.coproc.clock_hz) + _ACCESS_PS
 
     def direct_ranges(self) -> tuple[Region, ...]:
-        return (self._page,)
-
-    # ------------------------------------------------------------ domains
-
-    def domain_create(self, vcoproc: VcoprocId, memory: tuple[range, ...]) -> Refused | None:
-        refused = super().domain_create(vcoproc, memory)
-        if refused is None:
-            self._memory[vcoproc] = memory
-        return refused
-
-    def domain_destroy(self, vcoproc: VcoprocId) -> None:
-        del self._memory[vcoproc]
-        super().domain_destroy(vcoproc)
+        base = next(region.base for region in self.coproc.regions if region.name == self._region)
+        return (Region(self._region, base, gsx.UNIT_PAGE_BYTES),)
 
     # ------------------------------------------------------------ the switch
 
@@ -192,20 +164,14 @@ class GsxPlatform(JobUnitPlatform):
 
     def _holds(self, vcoproc: VcoprocId, image: dict[int, int]) -> bool:
         low, high, size_bytes = image.values()
-        start = high << 32 | low
-        return not size_bytes or any(
-            bank.start <= start and start + size_bytes <= bank.stop for bank in self._memory[vcoproc]
-        )
+        return not size_bytes or self.owns(vcoproc, high << 32 | low, size_bytes)
 
     # ------------------------------------------------------------ state
 
     def save(self) -> Json:
-        memory = [(vcoproc, [(bank.start, bank.stop) for bank in banks]) for vcoproc, banks in self._memory.items()]
-        return {"version": 1, "gsx": msgspec.to_builtins(_Saved(self._step, memory)), "unit": super().save()}
+        return {"version": 1, "step": self._step.value, "unit": super().save()}
 
     def restore(self, saved: Json) -> None:
         assert isinstance(saved, dict)
-        state = msgspec.convert(saved["gsx"], _Saved)
-        self._step = state.step
-        self._memory = {vcoproc: tuple(range(*bank) for bank in banks) for vcoproc, banks in state.memory}
+        self._step = Step(str(saved["step"]))
         super().restore(saved["unit"])

@@ -107,6 +107,7 @@ class _Saved(msgspec.Struct):
     loaded: VcoprocId | None
     live: bool
     contexts: list[tuple[VcoprocId, Context]]
+    memory: list[tuple[VcoprocId, list[tuple[int, int]]]]
 
 
 class JobUnitPlatform(Platform):
@@ -128,6 +129,7 @@ class JobUnitPlatform(Platform):
         self._region, self._line = self.place_of(coproc)
         self._identity = 0
         self._contexts: dict[VcoprocId, Context] = {}
+        self._memory: dict[VcoprocId, tuple[range, ...]] = {}
         # The vcoproc that has the unit, and whether its registers are already (and still) in it.
         self._loaded: VcoprocId | None = None
         self._live = False
@@ -161,10 +163,15 @@ class JobUnitPlatform(Platform):
         if self.contexts_max is not None and len(self._contexts) >= self.contexts_max:
             return Refused(f"all {self.contexts_max} contexts of `{self.coproc.coproc_id}` are taken")
         self._contexts[vcoproc] = Context()
+        self._memory[vcoproc] = memory
         return None
 
     def domain_destroy(self, vcoproc: VcoprocId) -> None:
-        del self._contexts[vcoproc]
+        del self._contexts[vcoproc], self._memory[vcoproc]
+
+    def owns(self, vcoproc: VcoprocId, start: int, size_bytes: int) -> bool:
+        """Return whether a stretch of memory is wholly in one bank of the domain's."""
+        return any(bank.start <= start and start + size_bytes <= bank.stop for bank in self._memory[vcoproc])
 
     # ------------------------------------------------------------ the switch
 
@@ -349,8 +356,9 @@ class JobUnitPlatform(Platform):
     # ------------------------------------------------------------ state
 
     def save(self) -> Json:
+        memory = [(vcoproc, [(bank.start, bank.stop) for bank in banks]) for vcoproc, banks in self._memory.items()]
         saved: Json = msgspec.to_builtins(
-            _Saved(1, self._identity, self._loaded, self._live, list(self._contexts.items())), str_keys=True
+            _Saved(1, self._identity, self._loaded, self._live, list(self._contexts.items()), memory), str_keys=True
         )
         return saved
 
@@ -358,3 +366,4 @@ class JobUnitPlatform(Platform):
         state = msgspec.convert(saved, _Saved, str_keys=True)
         self._identity, self._loaded, self._live = state.identity, state.loaded, state.live
         self._contexts = dict(state.contexts)
+        self._memory = {vcoproc: tuple(range(*bank) for bank in banks) for vcoproc, banks in state.memory}

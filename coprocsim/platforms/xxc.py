@@ -6,12 +6,10 @@ domain writes is looked at, so that none that leads out of its memory is ever in
 
 import struct
 
-import msgspec
-
 from coprocsim.datasheets import jobunit
 from coprocsim.datasheets import xxc as reg
-from coprocsim.model import CoprocSpec, Effect, Json, RaiseIrq, Region, VcoprocId
-from coprocsim.platforms.base import Answer, Refused, RegisterPort
+from coprocsim.model import CoprocSpec, Effect, RaiseIrq, Region, VcoprocId
+from coprocsim.platforms.base import Answer, Refused
 from coprocsim.platforms.jobunit import Context, JobUnitPlatform
 from coprocsim.units import PS_PER_NS, show_size
 
@@ -24,12 +22,6 @@ _EMPTY = bytes(_SRAM_BYTES)
 _UNIT_REGISTERS = len(jobunit.STAGED) + 4 + jobunit.PLACES * jobunit.PLACE_BYTES // 4
 _CONTEXT_PS = (_UNIT_REGISTERS + len(reg.REGISTERS) + reg.ENTRIES // 2) * _ACCESS_PS
 _SRAM_PS = _SRAM_BYTES // 8 * _COPY_PS
-
-
-class _Banks(msgspec.Struct):
-    """The memory of the domains, by vcoproc, each bank from its first byte to behind its last."""
-
-    banks: list[tuple[VcoprocId, list[tuple[int, int]]]]
 
 
 class XxcPlatform(JobUnitPlatform):
@@ -46,10 +38,6 @@ class XxcPlatform(JobUnitPlatform):
     leave_cost_ps = 4 * _ACCESS_PS + _CONTEXT_PS + 2 * _SRAM_PS
     enter_cost_ps = 1 * _ACCESS_PS + _CONTEXT_PS + _SRAM_PS
     reset_cost_ps = JobUnitPlatform.reset_cost_ps + leave_cost_ps
-
-    def __init__(self, coproc: CoprocSpec, port: RegisterPort) -> None:
-        super().__init__(coproc, port)
-        self._memory: dict[VcoprocId, tuple[range, ...]] = {}
 
     @classmethod
     def unfit(cls, coproc: CoprocSpec) -> str | None:
@@ -73,18 +61,6 @@ class XxcPlatform(JobUnitPlatform):
 
     def direct_ranges(self) -> tuple[Region, ...]:
         return tuple(region for region in self.coproc.regions if region.name in {reg.OP, reg.SRAM})
-
-    # ------------------------------------------------------------ domains
-
-    def domain_create(self, vcoproc: VcoprocId, memory: tuple[range, ...]) -> Refused | None:
-        refused = super().domain_create(vcoproc, memory)
-        if refused is None:
-            self._memory[vcoproc] = memory
-        return refused
-
-    def domain_destroy(self, vcoproc: VcoprocId) -> None:
-        super().domain_destroy(vcoproc)
-        del self._memory[vcoproc]
 
     # ------------------------------------------------------------ the switch
 
@@ -166,19 +142,6 @@ class XxcPlatform(JobUnitPlatform):
         if not reg.TABLE <= offset < reg.TABLE + reg.TABLE_BYTES or not word & reg.ENTRY_VALID:
             return None
         page = reg.page_of(word)
-        if any(bank.start <= page.start and page.stop <= bank.stop for bank in self._memory[vcoproc]):
+        if self.owns(vcoproc, page.start, len(page)):
             return None
         return Refused(f"entry {(offset - reg.TABLE) // 4} leads to {page.start:#x}, which is not the domain's memory")
-
-    # ------------------------------------------------------------ state
-
-    def save(self) -> Json:
-        banks = [(vcoproc, [(b.start, b.stop) for b in memory]) for vcoproc, memory in self._memory.items()]
-        saved: Json = msgspec.to_builtins(_Banks(banks))
-        return {"version": 1, "unit": super().save(), "memory": saved}
-
-    def restore(self, saved: Json) -> None:
-        assert isinstance(saved, dict)
-        super().restore(saved["unit"])
-        state = msgspec.convert(saved["memory"], _Banks)
-        self._memory = {vcoproc: tuple(range(*bank) for bank in banks) for vcoproc, banks in state.banks}
