@@ -11,11 +11,13 @@
 | `known` | a vcoproc that waits is known to its scheduler |
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from coprocsim.engine import Timeline
 from coprocsim.hypervisor.port import HardwarePort
 from coprocsim.hypervisor.state import Board, Coproc, Departed, Mirror, Vcoproc
 from coprocsim.model import Effect, RaiseIrq, Rule, VcoprocId, VcoprocState
+from coprocsim.platforms.base import Entered
 
 _ON_HARDWARE = {VcoprocState.RUNNING, VcoprocState.ASKED_TO_SLEEP}
 
@@ -112,17 +114,39 @@ def forgotten(coproc: Coproc, vcoproc: Vcoproc) -> None:
 
 def entering(board: Board, coproc: Coproc, vcoproc: Vcoproc) -> None:
     """Begin to load the entering context on clean silicon too."""
-    coproc.mirror = mirror_of(board, coproc)
+    coproc.mirror = mirror_of(board.timeline, coproc)
     driver = coproc.mirror.platform
     driver.probe(board.now_ps)
     driver.restore(coproc.platform.save())
     driver.switch_to(vcoproc.vcoproc_id, board.now_ps)
 
 
-def mirror_of(board: Board, coproc: Coproc) -> Mirror:
+def mirror_of(timeline: Timeline, coproc: Coproc) -> Mirror:
     """Return silicon like the coproc's at power-up, and a driver for it."""
     hardware = type(coproc.hardware)(coproc.spec)
-    return Mirror(hardware, type(coproc.platform)(coproc.spec, HardwarePort(board.timeline, hardware)))
+    return Mirror(hardware, type(coproc.platform)(coproc.spec, HardwarePort(timeline, hardware)))
+
+
+def changing(board: Board, vcoproc: Vcoproc) -> None:
+    """Check, before a domain first changes its context while it is away, that what was saved is what had left.
+
+    Afterwards nobody but the driver knows what it should be.
+    """
+    coproc = vcoproc.coproc
+    away = coproc.current is not vcoproc or not coproc.phase.decides
+    if vcoproc.left is None or vcoproc.changed or not away:
+        return
+    # Loading takes its time there, too, and none here.
+    timeline = Timeline(board.now_ps)
+    mirror = mirror_of(timeline, coproc)
+    mirror.platform.probe(timeline.now_ps)
+    mirror.platform.restore(coproc.platform.save())
+    answer = mirror.platform.switch_to(vcoproc.vcoproc_id, timeline.now_ps)
+    if isinstance(answer, Entered):
+        timeline.now_ps += max(0, answer.cost_ps)
+        mirror.hardware.advance(timeline.now_ps)
+        mirror.platform.start(vcoproc.vcoproc_id, timeline.now_ps)
+        _check_kept(board, coproc, vcoproc, mirror.hardware.context(), ())
 
 
 def starting(board: Board, coproc: Coproc) -> None:
@@ -144,10 +168,16 @@ def entered(board: Board, coproc: Coproc, vcoproc: Vcoproc) -> None:
         here, expected = now.get(name, b""), clean.get(name, b"")
         origin = _origin(coproc, vcoproc, name, here, expected) or "an unknown context"
         found(board, coproc, Rule.LEAK, vcoproc.who, f"{name} holds {_shown(here, expected)} of {origin}")
-    if vcoproc.left is not None and not vcoproc.changed:
-        for name in _differing(now, vcoproc.left):
-            if name not in unclean:
-                _not_kept(board, coproc, vcoproc, name, now.get(name, b""), vcoproc.left.get(name, b""))
+    if not vcoproc.changed:
+        _check_kept(board, coproc, vcoproc, now, unclean)
+
+
+def _check_kept(board: Board, coproc: Coproc, vcoproc: Vcoproc, now: Mapping[str, bytes], known: Sequence[str]) -> None:
+    """Check that a context is what it was as it left, but for the names that are known to be wrong."""
+    left = now if vcoproc.left is None else vcoproc.left
+    for name in _differing(now, left):
+        if name not in known:
+            _not_kept(board, coproc, vcoproc, name, now.get(name, b""), left.get(name, b""))
 
 
 def _differing(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> list[str]:

@@ -20,6 +20,7 @@ def climb(board: Board, coproc: Coproc, vcoproc: Vcoproc, why: str) -> None:
     coproc.phase = Phase.RESETTING
     coproc.answer = None
     coproc.stopping = False
+    coproc.mirror = None
     vcoproc.counters.resets += 1
     coproc.counters.resets += 1
     board.record(coproc, "reset", vcoproc.who, why)

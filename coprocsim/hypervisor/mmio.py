@@ -88,6 +88,8 @@ def _trap(board: Board, vcoproc: Vcoproc, window: Region, offset: int, size: int
     if value is None:
         answer = coproc.platform.read(vcoproc.vcoproc_id, window.name, offset, size)
     else:
+        if board.checks:
+            isolation.changing(board, vcoproc)
         answer = coproc.platform.write(vcoproc.vcoproc_id, window.name, offset, size, value)
         vcoproc.changed = True
     if board.checks:

@@ -248,7 +248,7 @@ def from_rows(snapshot: Snapshot, parts_of: Callable[[rows.CoprocRow], Parts]) -
         coproc.hardware.restore(states["hardware", coproc_row.coproc_id])
         coproc.platform.restore(states["platform", coproc_row.coproc_id])
         if ("mirror-hardware", coproc_row.coproc_id) in states:
-            coproc.mirror = isolation.mirror_of(board, coproc)
+            coproc.mirror = isolation.mirror_of(board.timeline, coproc)
             coproc.mirror.hardware.restore(states["mirror-hardware", coproc_row.coproc_id])
             coproc.mirror.platform.restore(states["mirror-platform", coproc_row.coproc_id])
         if ("departed", coproc_row.coproc_id) in states:
