@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.hardware.base import Hardware
 from coprocsim.hardware.generic import GenericHardware
-from coprocsim.hypervisor import domains, faults, iommu, lifecycle, mmio, rest
+from coprocsim.hypervisor import domains, faults, interrupts, iommu, lifecycle, mmio, rest
 from coprocsim.hypervisor.machine import Hypervisor, Parts
 from coprocsim.hypervisor.state import Board, Fault, Vcoproc
 from coprocsim.model import CoprocSpec, Effect, FaultKind, Json, RaiseIrq, Rule, VcoprocId, VcoprocState
@@ -700,3 +700,14 @@ def test_nothing_is_found_of_a_driver_that_forgets_nothing_though_traps_change_i
     machine.domain("b", "gpu0 kind=poisson,rate=300,work=exp:1ms,uncuttable=200us")
     machine.run(300 * MS)
     assert machine.rows("finding") == []
+
+
+def test_a_line_that_the_framework_takes_for_one_that_does_not_run_is_found_in_the_rows(tmp_path: Path):
+    machine, a, b = at_work(checks=False)
+    coproc = a.coproc
+    coproc.current = b
+    interrupts.answered(machine.board, coproc, "irq0")
+    coproc.current = a
+    assert found_later(machine, tmp_path / "m") == [
+        (MS, Rule.IRQ, "d2v0", "line irq0 was raised for it, and it did not run")
+    ]

@@ -19,6 +19,10 @@ class Other(RoundRobin):
     def __init__(self, settings: Mapping[str, Value]) -> None:
         super().__init__(settings)
         self.woken: list[str] = []
+        self.ended = False
+
+    def deinit(self) -> None:
+        self.ended = True
 
     def wake(self, vcoproc: VcoprocId, now_ps: int) -> None:
         super().wake(vcoproc, now_ps)
@@ -109,3 +113,14 @@ def test_a_domain_created_later_is_the_new_algorithm_s():
     machine.run(25 * US)
     assert isinstance(coproc.scheduler, Other)
     assert (coproc.scheduler.woken, vcoproc.counters.switches) == (["d1v0"], 1)
+
+
+def test_an_algorithm_ends_when_another_one_takes_over_and_the_new_one_has_not():
+    machine, (a,) = scripted("a", slice=10 * MS)
+    settings = dict(a.coproc.settings)
+    tuning.set_algorithm(machine.board, a.coproc, Other, settings, {})
+    before = a.coproc.scheduler
+    assert isinstance(before, Other)
+    assert not before.ended
+    tuning.set_algorithm(machine.board, a.coproc, RoundRobin, settings, {})
+    assert before.ended

@@ -1,6 +1,6 @@
 """The rules of isolation over a recorded trace.
 
-What the rows themselves show is worked out again from them, without any of the code that ran: who ran, whose memory the
+What the rows themselves show is worked out again from them alone: who ran, whose memory the
 IOMMU translated for, to whom interrupts went, where the time went. What no row shows (accesses, the contexts in the
 hardware, the scheduler's queue) was checked while it ran: those findings are rows of the trace.
 """
@@ -62,10 +62,13 @@ class Verdict(NamedTuple):
 class _Coproc:
     """What the rows have said of one coproc so far."""
 
-    def __init__(self, row: "CoprocRow") -> None:
+    def __init__(self, row: "CoprocRow", *, whole: bool) -> None:
         self.scheduled = row.algorithm != "none"
         self.on_hardware: set[str] = set()
         self.holder: str | None = None
+        self.entering: str | None = None
+        self.known = whole
+        """Whether the rows have said who has it: a trace that has lost its beginning does not at first."""
         self.at_ps = -1
         self.raised: dict[str, set[str]] = {}
         self.excused: set[str] = set()
@@ -74,7 +77,8 @@ class _Coproc:
 
 def verified(seen: "View", file: "MachineFile") -> Verdict:
     """Return what the trace shows of each rule."""
-    coprocs = {coproc_id: _Coproc(row) for coproc_id, row in seen.coprocs.items()}
+    whole = file.trace_begins_ps == 0
+    coprocs = {coproc_id: _Coproc(row, whole=whole) for coproc_id, row in seen.coprocs.items()}
     told: list[Finding] = []
     findings: list[Finding] = []
     count = 0
@@ -119,7 +123,12 @@ def _of_row(coproc: _Coproc, row: "TraceRow") -> Iterator[tuple[str, str, str]]:
             yield who, Rule.IOMMU, what
         case ("iommu_disable", str(who)):
             coproc.holder = None if coproc.holder == who else coproc.holder
+        case ("switch_to", str(who), "entered", _):
+            coproc.entering, coproc.known = who, True
         case ("raised", str(who), str(line)):
+            judged = coproc.scheduled and coproc.known
+            if judged and who not in coproc.on_hardware and who != coproc.entering:
+                yield who, Rule.IRQ, f"line {line} was raised for it, and it did not run"
             coproc.raised.setdefault(line, set()).add(who)
             coproc.pending.add((who, line))
         case ("trap", str(who), *_) | ("reset", str(who), _):
@@ -144,6 +153,7 @@ def _of_enable(coproc: _Coproc, who: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _of_state(coproc: _Coproc, who: str, new: str) -> Iterator[tuple[str, str, str]]:
+    coproc.entering = None if coproc.entering == who else coproc.entering
     if new not in _ON_HARDWARE:
         coproc.on_hardware.discard(who)
         return
