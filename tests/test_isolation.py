@@ -711,3 +711,12 @@ def test_a_line_that_the_framework_takes_for_one_that_does_not_run_is_found_in_t
     assert found_later(machine, tmp_path / "m") == [
         (MS, Rule.IRQ, "d2v0", "line irq0 was raised for it, and it did not run")
     ]
+
+
+def test_a_mapping_that_outlasts_its_domain_s_turn_is_found(monkeypatch: pytest.MonkeyPatch):
+    """The framework itself forgets to unmap: `b` reaches the registers while `a` runs."""
+    machine, a, b = at_work()
+    assert machine.running() == a.vcoproc_id
+    monkeypatch.setattr(mmio, "_mapped", lambda *_: True)
+    mmio.access(machine.board, b.domain, b.windows[0].base + reg.DMA_HI, 4, None)
+    assert found(machine) == [(MS, Rule.ACCESS, "d2v0", "its access to r0+0x44 reached the hardware while d1v0 has it")]

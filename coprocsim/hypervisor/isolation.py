@@ -66,8 +66,8 @@ def check_own(board: Board, vcoproc: Vcoproc, why: str, effects: tuple[Effect, .
             found(board, vcoproc.coproc, Rule.IRQ, str(effect.vcoproc), what)
 
 
-def check_trap(board: Board, vcoproc: Vcoproc, region: str, offset: int, uses_before: int) -> None:
-    """Check that the handler of a trapped access left the hardware alone if `vcoproc` does not have it."""
+def check_access(board: Board, vcoproc: Vcoproc, region: str, offset: int, uses_before: int) -> None:
+    """Check that an access, mapped or trapped, has left the hardware alone if `vcoproc` does not have it."""
     coproc = vcoproc.coproc
     if coproc.platform.scheduled and coproc.current is not vcoproc and coproc.port.uses != uses_before:
         has = "nobody has it" if coproc.current is None else f"{coproc.current.who} has it"

@@ -50,7 +50,10 @@ def _to_vcoproc(board: Board, vcoproc: Vcoproc, window: Region, offset: int, siz
         return _abort(board, vcoproc.domain, window.base + offset, size, value, why, vcoproc)
     coproc = vcoproc.coproc
     if _mapped(vcoproc, window.name, offset, size):
+        uses = coproc.port.uses
         got = _direct(vcoproc, window.name, offset, size, value)
+        if board.checks:
+            isolation.check_access(board, vcoproc, window.name, offset, uses)
         interrupts.look(board, coproc)
         return Outcome(Route.DIRECT, got, None, vcoproc, window.name, offset)
     return _trap(board, vcoproc, window, offset, size, value)
@@ -93,7 +96,7 @@ def _trap(board: Board, vcoproc: Vcoproc, window: Region, offset: int, size: int
         answer = coproc.platform.write(vcoproc.vcoproc_id, window.name, offset, size, value)
         vcoproc.changed = True
     if board.checks:
-        isolation.check_trap(board, vcoproc, window.name, offset, uses)
+        isolation.check_access(board, vcoproc, window.name, offset, uses)
     if isinstance(answer, Refused):
         return _abort(board, vcoproc.domain, window.base + offset, size, value, answer.why, vcoproc)
     vcoproc.counters.traps += 1
