@@ -20,6 +20,7 @@ from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.jobunit import JobUnitPlatform
 from coprocsim.schedulers.base import Scheduler
 from coprocsim.schedulers.rrobin import RoundRobin
+from coprocsim.schedulers.unscheduled import Unscheduled
 from coprocsim.units import PS_PER_MS, PS_PER_US
 
 _DOMAINS = 3
@@ -94,6 +95,9 @@ def play(bench: Bench, scene: Scene, *, cut: bool = False) -> None:
 
 def _happen(bench: Bench, event: Event, vcoproc: Vcoproc) -> None:
     if event.what in _FAULTS:
+        if not bench.coproc.platform.scheduled:
+            # All of them are about switches, which there are none of.
+            return
         bench.say(f"let it {event.what} when it is next tried")
         faults.inject(bench.board, bench.coproc, Fault(_FAULTS[event.what], None, 1, _DENIED_PS))
         bench.hypervisor.settle()
@@ -125,8 +129,11 @@ def _touch(bench: Bench, vcoproc: Vcoproc, region: str, offset: int, size: int, 
 
 def _machine_for(platform: type[Platform], trial: Trial) -> Bench:
     """Return a machine whose domains write nonsense; some have work, too, if there is a workload for the coproc."""
-    settings = {**RoundRobin.defaults(Scope.COPROC), "slice": 2 * PS_PER_MS}
-    bench = Bench(trial, Parts(model_of(platform), platform, RoundRobin), settings)
+    if platform.scheduled:
+        settings = {**RoundRobin.defaults(Scope.COPROC), "slice": 2 * PS_PER_MS}
+        bench = Bench(trial, Parts(model_of(platform), platform, RoundRobin), settings)
+    else:
+        bench = Bench(trial, Parts(model_of(platform), platform, Unscheduled), {})
     work = _work_for(platform)
     for number in range(_DOMAINS):
         bench.domain(f"guest{number}", work[number % len(work)])
