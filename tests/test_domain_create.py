@@ -82,7 +82,7 @@ def test_a_domain_with_three_vcoprocs_is_created(machine: Path) -> None:
     ("old", "new", "what", "where"),
     [
         ('"xxx0"', '"xxx1"', "no shared coproc `xxx1`", (3, 21, 4)),
-        ('"xxc0" ]', '"/soc/coproc@e6182001" ]', "no shared coproc `/soc/coproc@e6182001`", (4, 13, 20)),
+        ('"xxc0" ]', '"/soc/coproc@e6182001" ]', "no shared coproc `xxz0`", (4, 13, 20)),
         ('"xxx0"', '"gpu0"', "`gpu0` is named twice in `coproc`", (3, 21, 4)),
         ('"xxx0"', '"/soc/gsx@fd000000"', "`gpu0` is shared twice", (3, 21, 17)),
         ('"xxx0"', '"xxx0,weight=3"', "`rrobin` has no parameter `weight`", (3, 26, 8)),
@@ -301,3 +301,16 @@ def test_a_stream_of_two_coprocs_is_refused_at_boot(tmp_path: Path) -> None:
     both = replace(spec, coprocs=(gpu, replace(other, streams=gpu.streams[:1])))
     with pytest.raises(DeviceTreeError, match=r"IOMMU stream `.*:0` of `xxx0` is one of `gpu0`, too"):
         boot.power_on(both, boot.BootOptions({}), Build())
+
+
+def test_a_node_of_the_partial_tree_that_is_about_no_shared_coproc_is_warned_of(machine: Path, tmp_path: Path) -> None:
+    """The most likely mistake: without a word its domain would see the coproc at the physical addresses."""
+    tree = (ROOT / "dts" / "cockpit-guest.dtb").read_bytes()
+    known = b"xxc0\0"
+    assert known in tree
+    (tmp_path / "guest.dtb").write_bytes(tree.replace(known, b"xxz0\0"))
+    cfg = tmp_path / "guest.cfg"
+    cfg.write_text('name = "a"\nmemory = 16\ncoproc = [ "xxc0" ]\ndevice_tree = "guest.dtb"\n')
+    created = domain.create(machine, str(cfg), (), paused=False, dry_run=False)
+    (warning,) = created.warnings
+    assert "is about no shared coproc, `/soc/coproc@e6182001`" in warning

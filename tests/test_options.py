@@ -413,3 +413,15 @@ def test_the_kconfig_is_one_for_others_that_read_such_files():
         [sys.executable, "-c", program, str(KCONFIG)], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_a_file_with_options_of_others_is_not_written_over(tmp_path: Path):
+    """A `.config` of Xen may be booted with; to set an option in it would lose all that is not ours."""
+    path = tmp_path / "xen.config"
+    before = "# my Xen\nCONFIG_X86=y\nCONFIG_NR_CPUS=64\n"
+    path.write_text(before)
+    with pytest.raises(OptionError, match="`X86` is no option of coprocsim, and would be lost") as caught:
+        config.change(str(path), {"COPROC_RETRY_FLOOR_US": "20"})
+    assert isinstance(caught.value.place, Span)
+    assert caught.value.place.line == 2
+    assert path.read_text() == before

@@ -71,9 +71,21 @@ def conformance_command(
         for verdict in failed:
             _print_failure(verdict)
         print()
-        print(f"{len(failed)} of {len(verdicts)} checks failed" if failed else f"all {len(verdicts)} checks passed")
+        print(_sum(verdicts, len(failed)))
     if failed:
         ctx.exit(1)
+
+
+def _sum(verdicts: "list[Verdict]", failed: int) -> str:
+    left_out = sum(each.outcome == "left out" for each in verdicts)
+    more = f", {left_out} left out" if left_out else ""
+    if failed:
+        return f"{failed} of {len(verdicts)} checks failed{more}"
+    return (
+        f"{len(verdicts) - left_out} of {len(verdicts)} checks passed{more}"
+        if left_out
+        else f"all {len(verdicts)} checks passed"
+    )
 
 
 def _require_hypothesis() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from coprocsim.cli.arguments import coprocs, domains, duration
 from coprocsim.cli.tables import json_option, left, print_json, right, table
@@ -17,11 +18,12 @@ def fault_command() -> None:
 
     \b
     deny               its driver refuses to leave, for a time
-    hang               it refuses until it is reset
+    hang               it refuses until it is reset, by the switch timeout
     fail-leave         leaving fails
     fail-enter         entering fails
-    fail-reset         the reset of a context fails, and the whole coproc is reset
-    fail-reset-coproc  that fails, too: the coproc has failed
+    fail-reset         with one of those above: the reset of the context fails, and the
+                       whole coproc is reset
+    fail-reset-coproc  with fail-reset: that fails, too, and the coproc has failed
     iommu              the IOMMU cannot be set up for the entering context
     stale-iommu        the leaving context's translations are not invalidated
     dma                it accesses memory where no domain has any, at once
@@ -36,14 +38,19 @@ def fault_command() -> None:
 @click.option("--times", type=click.IntRange(1, 2**31 - 1), default=1, show_default=True, help="How often.")
 @click.option("--always", is_flag=True, help="Every time, until `fault clear`.")
 @click.option("--for", "time_ps", metavar="DURATION", callback=duration, default="1ms", help="Of a denial; 1ms.")
-@click.pass_obj
+@click.pass_context
 def inject_fault(
-    machine: Path, coproc: str, kind: str, domain: str | None, times: int, always: bool, time_ps: int
+    ctx: click.Context, coproc: str, kind: str, domain: str | None, times: int, always: bool, time_ps: int
 ) -> None:
     """Let KIND go wrong with a coproc when it is next tried; `fault --help` says what there is."""
+    given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if "time_ps" in given and kind != FaultKind.DENY:
+        raise click.UsageError(f"`--for` is how long a `deny` lasts; `{kind}` has no such thing")
+    if {"times", "always"} <= given:
+        raise click.UsageError("`--times` and `--always` exclude each other")
     from coprocsim.toolstack import provoke
 
-    provoke.inject(machine, coproc, FaultKind(kind), domain, None if always else times, time_ps)
+    provoke.inject(ctx.obj, coproc, FaultKind(kind), domain, None if always else times, time_ps)
     print(f"{coproc}: {kind}{'' if domain is None else f', {domain}'}")
 
 

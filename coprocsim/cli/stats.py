@@ -99,7 +99,7 @@ def _print_vcoprocs(lines: "Sequence[VcoprocStats]") -> None:
     )
     _section(
         "Jobs; latency in ms",
-        ("Jobs", "Done", "Missed", "Given up", "Dropped", "Failed", "Mean", "Max"),
+        ("Jobs", "Done", "Missed", "Quit", "Dropped", "Failed", "Mean", "Max"),
         lines,
         lambda each: (
             *(each.released, each.done, each.missed, each.abandoned, each.dropped, each.failed),

@@ -232,7 +232,7 @@ def a_node_without_a_range_is_refused_with_the_reason(platform: type[Platform], 
     trial.expect(bool(why), f"`unfit` answers {why!r} for a node without any range")
 
 
-def what_it_maps_lies_in_its_ranges_and_its_streams_are_the_node_s(platform: type[Platform], trial: Trial) -> None:
+def what_it_maps_lies_in_its_ranges_and_its_streams_are_of_the_node(platform: type[Platform], trial: Trial) -> None:
     """`direct_ranges` are parts of the node's ranges, under their names; `iommu_streams` are indices of its streams."""
     driver, node = Desk(platform, trial).platform, node_of(platform)
     regions = {region.name: region for region in node.regions}
@@ -458,7 +458,7 @@ def saved_and_restored_it_answers_the_same(platform: type[Platform], trial: Tria
 DESK_CHECKS: tuple[Check[Platform], ...] = (
     once(it_states_itself_and_drives_its_node),
     once(a_node_without_a_range_is_refused_with_the_reason),
-    once(what_it_maps_lies_in_its_ranges_and_its_streams_are_the_node_s),
+    once(what_it_maps_lies_in_its_ranges_and_its_streams_are_of_the_node),
     once(a_domain_that_is_refused_leaves_nothing_behind),
     over(SCENES, no_access_makes_a_handler_stumble),
     over(SCENES, what_it_refuses_it_has_not_kept),

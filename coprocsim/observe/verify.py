@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 DEMANDS = {
     Rule.ONE_RUNS: "one vcoproc per coproc runs",
-    Rule.IOMMU: "the IOMMU translates for who runs, or for nobody",
-    Rule.IRQ: "an interrupt goes to who ran when it was raised",
-    Rule.ACCESS: "who does not run does not reach the hardware",
+    Rule.IOMMU: "the IOMMU translates for who runs or nobody",
+    Rule.IRQ: "an interrupt goes to who ran when it rose",
+    Rule.ACCESS: "who does not run reaches no hardware",
     Rule.TIME: "run + switch + idle + failed = elapsed",
-    Rule.LEAK: "a switch leaves nothing of another context behind",
+    Rule.LEAK: "a switch leaves nothing of others behind",
     Rule.KNOWN: "who waits is known to the scheduler",
 }
+NOT_CHECKED = "not checked"
 _FROM_ROWS = {Rule.ONE_RUNS, Rule.IOMMU, Rule.IRQ, Rule.TIME}
 _ON_HARDWARE = {"RUNNING", "ASKED_TO_SLEEP"}
 
@@ -102,7 +103,7 @@ def verified(seen: "View", file: "MachineFile") -> Verdict:
 
 def _how(rule: Rule, seen: "View") -> str:
     ways = [*(["rows"] if rule in _FROM_ROWS else []), *(["running"] if seen.machine.checks else [])]
-    return " + ".join(ways) or "not checked"
+    return " + ".join(ways) or NOT_CHECKED
 
 
 def _of_row(coproc: _Coproc, row: "TraceRow") -> Iterator[tuple[str, str, str]]:

@@ -122,6 +122,10 @@ class Options:
             more = f", nor have {len(found) - 1} more" if len(found) > 1 else ""
             yield f"{_where(found[0])}: `{found[0]}` has no effect: {why}{more}"
 
+    def foreign(self, assignments: Iterable[Assignment]) -> list[Assignment]:
+        """Return those of a file that are about options which are not ours."""
+        return [each for each in assignments if each.name not in self._symbols]
+
     def _of_unknown(self, unknown: list[Assignment]) -> Iterator[str]:
         """Yield warnings for options that are not ours: Xen's own are, in a `.config` of Xen."""
         rest = []

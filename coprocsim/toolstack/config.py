@@ -62,7 +62,16 @@ def change(path: str, values: Mapping[str, str]) -> tuple[str, ...]:
 
     Raises OptionError for what cannot be, and leaves the file as it was.
     """
-    options, warnings = _taken(dotconfig.parse(_data_to_change(path), path))
+    assignments = dotconfig.parse(_data_to_change(path), path)
+    options, warnings = _taken(assignments)
+    foreign = options.foreign(assignments)
+    if foreign:
+        raise OptionError(
+            f"`{foreign[0].name}` is no option of coprocsim, and would be lost",
+            foreign[0].place,
+            why="the file is written anew, with our options only",
+            hint="`--file` names another file; `boot --config` takes this one as it is",
+        )
     options.change(Assignment(name, value) for name, value in values.items())
     _check_default(options, None)
     options.write(Path(path))

@@ -92,6 +92,7 @@ def plan_domain(board: Board, spec: DomainSpec, base: Path) -> tuple[domains.Dom
         raise CfgError(what, spec.name_place, why="commands would take it for that", hint="choose another name")
     warnings: list[str] = []
     nodes = _partial_tree(spec, base, warnings)
+    warnings += _lost(board, nodes)
     plans: dict[str, domains.VcoprocPlan] = {}
     for request in spec.coprocs:
         plan = _plan_vcoproc(board, spec.name, request, nodes)
@@ -157,6 +158,19 @@ def _partial_tree(spec: DomainSpec, base: Path, warnings: list[str]) -> tuple[Vc
 
 def _span(setting: Setting) -> Span | None:
     return setting.place if isinstance(setting.place, Span) else None
+
+
+def _lost(board: Board, nodes: tuple[VcoprocNode, ...]) -> list[str]:
+    """Return a warning for each node of a partial tree that is about no coproc of this machine."""
+    warnings = []
+    for node in nodes:
+        try:
+            coproc_named(board, node.coproc)
+        except LookupFailed as error:
+            warnings.append(
+                f"`device_tree`: node `{node.path}` is about no shared coproc, `{node.coproc}`: {error.hint}"
+            )
+    return warnings
 
 
 def _windows(

@@ -39,6 +39,10 @@ def _check(coproc: Coproc, kind: FaultKind, domain: str | None, times: int | Non
         raise CoprocsimError(f"`{coproc_id}` has no IOMMU in front of it", hint="its node has no `iommus`")
     if kind is FaultKind.DMA and times != 1:
         raise CoprocsimError(f"`{kind.value}` happens once, and at once", hint="leave `--times` and `--always` out")
+    if kind is FaultKind.HANG and times != 1:
+        raise CoprocsimError("`hang` lasts until a reset", hint="leave `--times` and `--always` out")
+    if kind is FaultKind.SPURIOUS_IRQ and not coproc.platform.scheduled:
+        raise CoprocsimError(f"`{coproc_id}` shares itself: its lines are for all its domains, and none is spurious")
     if kind is FaultKind.SPURIOUS_IRQ and not coproc.spec.lines:
         raise CoprocsimError(f"`{coproc_id}` has no interrupt line")
 

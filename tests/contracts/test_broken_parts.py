@@ -349,7 +349,7 @@ BROKEN = [
     ("hardware", ForgetsAField, "saved and restored it goes on the same", "restored, it saves something else"),
     ("platform", Silent, "it states itself and drives its node", "`summary` is empty"),
     ("platform", DrivesAnything, "a node without a range is refused with the reason", "`unfit` answers None"),
-    ("platform", MapsTooMuch, "what it maps lies in its ranges and its streams are the node s", "does not hold"),
+    ("platform", MapsTooMuch, "what it maps lies in its ranges and its streams are of the node", "does not hold"),
     ("platform", KeepsTheRefused, "a domain that is refused leaves nothing behind", "`domain_create` refuses, and has"),
     ("platform", TrapStumbles, "no access makes a handler stumble", "it raises KeyError"),
     ("platform", KeepsARefusedWrite, "what it refuses it has not kept", "`write` refuses, and has changed"),
