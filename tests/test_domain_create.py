@@ -82,7 +82,7 @@ def test_a_domain_with_three_vcoprocs_is_created(machine: Path) -> None:
     ("old", "new", "what", "where"),
     [
         ('"xxx0"', '"xxx1"', "no shared coproc `xxx1`", (3, 21, 4)),
-        ('"xxc0" ]', '"/soc/coproc@e6182001" ]', "no shared coproc `xxz0`", (4, 13, 20)),
+        ('"xxc0" ]', '"/soc/coproc@e6182001" ]', "no shared coproc `/soc/coproc@e6182001`", (4, 13, 20)),
         ('"xxx0"', '"gpu0"', "`gpu0` is named twice in `coproc`", (3, 21, 4)),
         ('"xxx0"', '"/soc/gsx@fd000000"', "`gpu0` is shared twice", (3, 21, 17)),
         ('"xxx0"', '"xxx0,weight=3"', "`rrobin` has no parameter `weight`", (3, 26, 8)),
@@ -313,4 +313,4 @@ def test_a_node_of_the_partial_tree_that_is_about_no_shared_coproc_is_warned_of(
     cfg.write_text('name = "a"\nmemory = 16\ncoproc = [ "xxc0" ]\ndevice_tree = "guest.dtb"\n')
     created = domain.create(machine, str(cfg), (), paused=False, dry_run=False)
     (warning,) = created.warnings
-    assert "is about no shared coproc, `/soc/coproc@e6182001`" in warning
+    assert "is about no shared coproc, `xxz0`" in warning

@@ -81,11 +81,8 @@ def _sum(verdicts: "list[Verdict]", failed: int) -> str:
     more = f", {left_out} left out" if left_out else ""
     if failed:
         return f"{failed} of {len(verdicts)} checks failed{more}"
-    return (
-        f"{len(verdicts) - left_out} of {len(verdicts)} checks passed{more}"
-        if left_out
-        else f"all {len(verdicts)} checks passed"
-    )
+    many = f"{len(verdicts) - left_out} of {len(verdicts)}" if left_out else f"all {len(verdicts)}"
+    return f"{many} checks passed{more}"
 
 
 def _require_hypothesis() -> None:
