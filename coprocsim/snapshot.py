@@ -264,6 +264,16 @@ class WorkloadRow(NamedTuple):
     value: str
 
 
+class JobRow(NamedTuple):
+    """A job that is released and not over; `place` counts those of a vcoproc from 0, the oldest."""
+
+    domain_id: int
+    number: int
+    place: int
+    release_ps: int
+    deadline_ps: int | None
+
+
 class EventRow(NamedTuple):
     """What is due when; `armed` orders the events of one instant and phase."""
 
@@ -308,5 +318,6 @@ class Snapshot:
     windows: list[WindowRow] = field(default_factory=list)
     vcoproc_settings: list[VcoprocSettingRow] = field(default_factory=list)
     workloads: list[WorkloadRow] = field(default_factory=list)
+    jobs: list[JobRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
     plugins: list[PluginRow] = field(default_factory=list)

@@ -203,7 +203,7 @@ def test_its_driver_works_is_stepped_listed_and_counted(home):
     home.boot(tree("gpu0"))
     assert "Domain-0 on gpu0" in home.quickly("workload set Domain-0 gpu0 kind=periodic,period=5ms,work=1ms")
     assert "6 jobs done" in home.quickly("run 30ms")
-    stepped = json.loads(home.quickly("step 2 --json"))["decisions"]
+    stepped = json.loads(home.quickly("step 4 --json"))["decisions"]
     assert {each["coproc"] for each in stepped} == {"gpu0"}
     assert any("Domain-0" in each["decision"] for each in stepped)
     listed = json.loads(home.quickly("list vcoprocs --json"))["vcoprocs"]

@@ -28,6 +28,7 @@ class SlowJob:
     address: int
     size: int
     begun: bool = False
+    worked: bool = False
 
 
 @dataclass
@@ -52,6 +53,7 @@ class SlowUnit:
         self.at_edge()
         while self.begins_ps(self.cycle + 1) <= now_ps:
             if self.first is not None and self.cycle >= self.first:
+                self.jobs[0].worked = True
                 self.jobs[0].work -= 1
                 self.jobs[0].uncuttable -= self.jobs[0].uncuttable > 0
             self.cycle += 1
@@ -61,7 +63,7 @@ class SlowUnit:
         """See what has come to its end: a job, or the part of one after which the unit may stop."""
         while self.first is not None and self.cycle >= self.first:
             job = self.jobs[0]
-            if (job.work if self.enabled else job.uncuttable) > 0:
+            if (job.work if self.enabled else self.to_cut(job)) > 0:
                 return
             if job.work == 0:
                 del self.jobs[0]
@@ -77,6 +79,9 @@ class SlowUnit:
             if not self.jobs[0].begun:
                 self.jobs[0].begun = True
                 self.access(self.jobs[0], write=False)
+
+    def to_cut(self, job: SlowJob) -> int:
+        return job.uncuttable if job.worked else 0
 
     def access(self, job: SlowJob, *, write: bool) -> None:
         if job.size:
@@ -121,8 +126,8 @@ class SlowUnit:
             return
         self.enabled = bool(value & reg.CONTROL_ENABLE)
         if self.jobs and value & reg.CONTROL_ABORT:
-            self.jobs[0].work = self.jobs[0].uncuttable
-        if self.jobs and not self.jobs[0].uncuttable and not (self.enabled and self.jobs[0].work):
+            self.jobs[0].work = self.to_cut(self.jobs[0])
+        if self.jobs and not self.to_cut(self.jobs[0]) and not (self.enabled and self.jobs[0].work):
             self.first = None
 
     def write_place(self, place: int, register: int, value: int) -> None:

@@ -219,7 +219,7 @@ def values(row: Any) -> Iterator[object]:
 def test_whatever_a_guest_asks_for_every_number_fits_its_column_and_the_trace():
     """A job that cannot be cut for 2^64 cycles is denied for longer than the timeline is."""
     machine = Machine()
-    machine.coproc(settings={"slice": 10 * MS}, sharing=Sharing(switch_timeout_ps=0), described=spec(hz=1))
+    machine.coproc(settings={"slice": 10 * MS}, sharing=Sharing(switch_timeout_ps=0), described=spec(hz=1_000))
     domain = machine.domain("a", "gpu0")
     machine.domain("b", "gpu0 kind=backlog,work=1000s,deadline=9000000s")
     base = domain.vcoprocs[0].windows[0].base

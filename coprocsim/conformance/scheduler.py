@@ -73,17 +73,18 @@ class Stage:
         self.trial = trial
         self.settings = settings_of(algorithm, choices)
         self.vcoproc_settings = algorithm.defaults(Scope.VCOPROC)
+        self.ids = IDS[: algorithm.vcoprocs_max]
         self.scheduler = algorithm(self.settings)
         self.now_ps = 0
         self.known: set[VcoprocId] = set()
         self.ready: set[VcoprocId] = set()
-        self.jobs = dict.fromkeys(IDS, 0)
+        self.jobs = dict.fromkeys(self.ids, 0)
         self.turn: Turn | None = None
         self.denials = 0
         self.answers: list[tuple[int, Decision]] = []
         if self.settings != algorithm.defaults(Scope.COPROC):
             self.trial.step("settings: " + ", ".join(f"{name}={value}" for name, value in self.settings.items()))
-        for vcoproc in IDS:
+        for vcoproc in self.ids:
             self.add(vcoproc)
 
     def say(self, text: str) -> None:
@@ -101,7 +102,7 @@ class Stage:
         for number, (what, which, gap_ps) in enumerate(acts):
             if number == cut:
                 self.rest()
-            self.act(what, IDS[which])
+            self.act(what, self.ids[which % len(self.ids)])
             self.decide()
             self.now_ps += gap_ps
             if self.turn is not None and self.turn.over(self.now_ps):
@@ -276,8 +277,8 @@ def with_nobody_ready_it_idles(algorithm: type[Scheduler], trial: Trial) -> None
 def alone_and_ready_one_runs_sooner_or_later(algorithm: type[Scheduler], trial: Trial) -> None:
     """With one vcoproc ready, `pick` answers `Run`, or `Idle` until an instant at which it soon does."""
     stage = Stage(algorithm, trial)
-    stage.act("job", IDS[0])
-    stage.act("wake", IDS[0])
+    stage.act("job", stage.ids[0])
+    stage.act("wake", stage.ids[0])
     for _ in range(_DECISIONS_MAX):
         answer = stage.ask()
         if isinstance(answer, Run):
@@ -292,18 +293,18 @@ def _starves(algorithm: type[Scheduler]) -> str | None:
 
 
 def every_one_that_waits_gets_its_turn(algorithm: type[Scheduler], trial: Trial) -> None:
-    """Of three vcoprocs with the same parameters that always have another job, each runs again and again; an algorithm
+    """Of vcoprocs with the same parameters that always have another job, each runs again and again; an algorithm
     by whose rules one may wait for ever says so in `starves`."""
     stage = Stage(algorithm, trial)
-    for vcoproc in IDS:
+    for vcoproc in stage.ids:
         stage.act("job", vcoproc)
         stage.act("wake", vcoproc)
-    waited = dict.fromkeys(IDS, 0)
-    left_ps = dict.fromkeys(IDS, _JOB_PS)
+    waited = dict.fromkeys(stage.ids, 0)
+    left_ps = dict.fromkeys(stage.ids, _JOB_PS)
     for _ in range(_DECISIONS_MAX):
         stage.decide()
         running = None if stage.turn is None else stage.turn.vcoproc
-        for vcoproc in IDS:
+        for vcoproc in stage.ids:
             waited[vcoproc] = 0 if vcoproc == running else waited[vcoproc] + 1
         _work(stage, left_ps)
         if max(waited.values()) > _DECISIONS_MAX // 4:
@@ -357,18 +358,18 @@ def who_is_forgotten_is_not_picked_and_comes_back_as_a_stranger(
     """After `remove` a vcoproc is neither ready nor picked; added again, it is asleep."""
     stage = Stage(algorithm, trial, scene.choices)
     stage.play(scene.acts)
-    for vcoproc in IDS:
+    for vcoproc in stage.ids:
         stage.act("sleep", vcoproc)
     stage.decide()
     stage.denials = 0
     stage.decide()
-    for vcoproc in IDS:
+    for vcoproc in stage.ids:
         stage.act("forget", vcoproc)
-    for vcoproc in IDS:
+    for vcoproc in stage.ids:
         stage.add(vcoproc)
     answer = stage.ask()
     trial.expect(isinstance(answer, Idle), f"all were removed and added again, and `pick` answers {show(answer)}")
-    stage.act("wake", IDS[2])
+    stage.act("wake", stage.ids[-1])
     stage.ask()
 
 

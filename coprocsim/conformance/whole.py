@@ -169,7 +169,7 @@ def _machine_of(algorithm: type[Scheduler], trial: Trial, scene: Scene) -> Bench
     """Return a machine of our own with working domains, shared by somebody's algorithm."""
     parts = Parts(model_of(GenericPlatform), GenericPlatform, algorithm)
     bench = Bench(trial, parts, settings_of(algorithm, scene.choices))
-    for number, workload in enumerate(_WORKLOADS):
+    for number, workload in enumerate(_WORKLOADS[: algorithm.vcoprocs_max]):
         bench.domain(f"guest{number}", _options(workload))
     return bench
 
@@ -180,7 +180,7 @@ def _options(workload: str) -> tuple[Setting, ...]:
 
 
 def on_a_machine_nobody_is_forgotten_and_time_adds_up(algorithm: type[Scheduler], trial: Trial, scene: Scene) -> None:
-    """Three domains with jobs, wakes, sleeps, yields, pauses, denials, resets: who waits is known to the algorithm, no
+    """Domains with jobs, wakes, sleeps, yields, pauses, denials, resets: who waits is known to the algorithm, no
     rule of isolation is broken, and the coproc's run, switch, idle and failed time is what has elapsed."""
     play(_machine_of(algorithm, trial, scene), scene)
 

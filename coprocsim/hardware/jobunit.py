@@ -22,9 +22,11 @@ class Job(msgspec.Struct):
     dma_address: int
     dma_bytes: int
     begun: bool = False
+    worked_on: bool = False
 
     def worked(self, cycles: int) -> None:
         """Take off `cycles` of progress."""
+        self.worked_on = self.worked_on or cycles > 0
         self.work_left -= cycles
         self.uncuttable_left = max(0, self.uncuttable_left - cycles)
 
@@ -105,8 +107,8 @@ class JobUnit:
         return job.work_left if self._runs else self._to_cut(job)
 
     def _to_cut(self, job: Job) -> int:
-        """Return after how many cycles a job can be cut."""
-        return job.uncuttable_left
+        """Return after how many cycles a job can be cut; before the end of its first cycle it can be put back."""
+        return job.uncuttable_left if job.worked_on else 0
 
     def hold(self, held: bool, now_ps: int) -> None:
         """Let the coproc around the unit stop it, as a cleared CONTROL_ENABLE would, or let it go on."""

@@ -8,7 +8,7 @@ from coprocsim.guests import guest_of
 from coprocsim.guests.base import GuestSite
 from coprocsim.hypervisor import faults, interrupts, iommu, isolation, lifecycle
 from coprocsim.hypervisor.mmio import VcoprocPort
-from coprocsim.hypervisor.state import Board, Domain, Phase, Vcoproc
+from coprocsim.hypervisor.state import Board, Domain, OpenJob, Phase, Vcoproc
 from coprocsim.model import (
     DOMAIN_0,
     JobDropped,
@@ -121,6 +121,13 @@ def _attach(board: Board, domain: Domain, plan: VcoprocPlan, undo: list[Callable
     if coproc.phase is Phase.FAILED:
         raise _refusal(
             f"`{plan.coproc_id}` has failed: {coproc.failure}", plan, "boot the machine anew to bring it back"
+        )
+    if coproc.scheduler.vcoprocs_max is not None and len(coproc.vcoprocs) >= coproc.scheduler.vcoprocs_max:
+        holders = ", ".join(f"`{each.domain.name}`" for each in coproc.vcoprocs.values())
+        raise _refusal(
+            f"`{coproc.scheduler.name}` has no room for another vcoproc of `{plan.coproc_id}`: {holders} has it",
+            plan,
+            f"`coprocsim sched set {plan.coproc_id} --algorithm A` lets it be shared",
         )
     refused = coproc.platform.domain_create(vcoproc.vcoproc_id, domain.memory)
     if isinstance(refused, Refused):
@@ -273,6 +280,7 @@ def give_work(board: Board, vcoproc: Vcoproc, workload: tuple[Setting, ...]) -> 
         vcoproc.workload_since_ps = since_ps
         raise
     vcoproc.workload = workload
+    _forget_jobs(board, vcoproc)
     interrupts.attend(board, vcoproc)
 
 
@@ -280,7 +288,17 @@ def take_work(board: Board, vcoproc: Vcoproc) -> None:
     """Let a vcoproc's guest do nothing more."""
     vcoproc.guest = None
     vcoproc.workload = ()
+    _forget_jobs(board, vcoproc)
     interrupts.attend(board, vcoproc)
+
+
+def _forget_jobs(board: Board, vcoproc: Vcoproc) -> None:
+    """Tell the scheduler that the jobs of the driver before are nobody's any more."""
+    for _ in vcoproc.open_jobs:
+        vcoproc.coproc.scheduler.finished(vcoproc.vcoproc_id, board.now_ps)
+    if vcoproc.open_jobs:
+        _ask_again(board, vcoproc)
+    vcoproc.open_jobs.clear()
 
 
 def act(board: Board, vcoproc: Vcoproc) -> None:
@@ -294,7 +312,9 @@ def act(board: Board, vcoproc: Vcoproc) -> None:
             case JobReleased(release_ps, deadline_ps):
                 counters.jobs += 1
                 board.record(vcoproc.coproc, "job", who, release_ps, -1 if deadline_ps is None else deadline_ps)
+                vcoproc.open_jobs.append(OpenJob(release_ps, deadline_ps))
                 scheduler.released(vcoproc.vcoproc_id, release_ps, deadline_ps)
+                _ask_again(board, vcoproc)
             case JobEnded():
                 _ended(board, vcoproc, effect)
             case JobDropped(release_ps):
@@ -320,4 +340,12 @@ def _ended(board: Board, vcoproc: Vcoproc, job: JobEnded) -> None:
         counters.missed += 1
     how = "abandoned" if job.abandoned else "error" if job.error else "done"
     board.record(vcoproc.coproc, "job_end", vcoproc.who, how, job.release_ps, latency_ps)
+    del vcoproc.open_jobs[0]
     vcoproc.coproc.scheduler.finished(vcoproc.vcoproc_id, now_ps)
+    _ask_again(board, vcoproc)
+
+
+def _ask_again(board: Board, vcoproc: Vcoproc) -> None:
+    """Let a decision follow on what the scheduler was told of a vcoproc's jobs, if it takes part at all."""
+    if vcoproc.state is not VcoprocState.SLEEPING:
+        board.touch(vcoproc.coproc)

@@ -13,7 +13,7 @@ from coprocsim.guests import guest_of
 from coprocsim.hypervisor import isolation
 from coprocsim.hypervisor.domains import site_of, streams_of
 from coprocsim.hypervisor.machine import Parts, build_coproc
-from coprocsim.hypervisor.state import Board, Coproc, Departed, Domain, Fault, Phase, Use, Vcoproc
+from coprocsim.hypervisor.state import Board, Coproc, Departed, Domain, Fault, OpenJob, Phase, Use, Vcoproc
 from coprocsim.model import (
     Charge,
     CoprocSpec,
@@ -226,6 +226,7 @@ def _add_vcoproc(snapshot: Snapshot, vcoproc: Vcoproc) -> None:
     snapshot.workloads += (
         rows.WorkloadRow(domain_id, number, option.name, option.value) for option in vcoproc.workload
     )
+    snapshot.jobs += (rows.JobRow(domain_id, number, place, *job) for place, job in enumerate(vcoproc.open_jobs))
     if vcoproc.left is not None:
         snapshot.plugins.append(rows.PluginRow("left", vcoproc.who, msgspec.json.encode(vcoproc.left).decode()))
     if vcoproc.guest is not None:
@@ -368,6 +369,7 @@ def _vcoproc(board: Board, snapshot: Snapshot, row: rows.VcoprocRow) -> Vcoproc:
         held_lines=dict.fromkeys(row.held_lines.split("\n") if row.held_lines else ()),
         counters=row.counters,
     )
+    vcoproc.open_jobs = [OpenJob(j.release_ps, j.deadline_ps) for j in snapshot.jobs if (j.domain_id, j.number) == mine]
     vcoproc.streams = streams_of(vcoproc)
     domain.vcoprocs.append(vcoproc)
     coproc.vcoprocs[vcoproc_id] = vcoproc

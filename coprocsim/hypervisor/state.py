@@ -5,6 +5,7 @@ State only. Who changes what stands in `switching`, `interrupts`, `mmio`, `iommu
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from coprocsim.engine import Timeline
 from coprocsim.guests.base import Guest
@@ -43,6 +44,13 @@ class Use(StrEnum):
     FAILED = "failed"
 
 
+class OpenJob(NamedTuple):
+    """A job that is released and not over, and by when it is to be."""
+
+    release_ps: int
+    deadline_ps: int | None
+
+
 @dataclass(slots=True, eq=False)
 class Vcoproc:
     """A domain's instance of a coproc."""
@@ -62,6 +70,8 @@ class Vcoproc:
     workload: tuple[Setting, ...] = ()
     workload_since_ps: int = 0
     guest: Guest | None = None
+    open_jobs: list[OpenJob] = field(default_factory=list)
+    """The jobs that its scheduler was told of and that are not over, the oldest first."""
     streams: tuple[str, ...] = ()
     """The IOMMU streams that carry its DMA, as the platform names them."""
     left: dict[str, bytes] | None = None

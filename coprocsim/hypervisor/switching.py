@@ -104,7 +104,8 @@ def _keep(board: Board, coproc: Coproc, granted: Run) -> None:
 def _begin_turn(board: Board, coproc: Coproc, vcoproc: Vcoproc, granted: Run) -> None:
     """Begin a turn now, shortened by what `vcoproc` owes for having overrun."""
     sharing = coproc.sharing
-    if granted.length_ps is not None and vcoproc.owed_ps and sharing.charge is not Charge.NONE:
+    owes = sharing.charge is not Charge.NONE and not coproc.scheduler.books_overrun
+    if granted.length_ps is not None and vcoproc.owed_ps and owes:
         owed_ps = vcoproc.owed_ps // sharing.charge_factor if sharing.charge is Charge.AVERAGING else vcoproc.owed_ps
         least_ps = max(coproc.platform.switch_cost_max_ps, sharing.retry_floor_ps)
         paid_ps = min(owed_ps, max(0, granted.length_ps - least_ps))
@@ -224,7 +225,7 @@ def _close_turn(board: Board, coproc: Coproc, current: Vcoproc) -> None:
     overrun_ps = _denial_over(board, coproc, current) if coproc.phase is Phase.DENIED else 0
     if overrun_ps:
         current.counters.overrun_ps += overrun_ps
-        if coproc.sharing.charge is not Charge.NONE:
+        if coproc.sharing.charge is not Charge.NONE and not coproc.scheduler.books_overrun:
             current.owed_ps += overrun_ps
     assert coproc.turn is not None
     coproc.closed = _closed(board, coproc, coproc.turn, overrun_ps)

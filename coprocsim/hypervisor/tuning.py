@@ -43,8 +43,8 @@ def set_algorithm(
 ) -> None:
     """Let another algorithm share the coproc; each vcoproc gets `vcoproc_settings`.
 
-    It learns of the running one first, then of the waiting ones, the longest waiting first. The running turn
-    may end sooner, never later.
+    It learns of all open jobs, then of the running one, then of the waiting ones, the longest waiting first. The
+    running turn may end sooner, never later.
     """
     now_ps = board.now_ps
     if coproc.closed is not None:
@@ -58,6 +58,8 @@ def set_algorithm(
     for vcoproc in coproc.vcoprocs.values():
         vcoproc.settings = dict(vcoproc_settings)
         coproc.scheduler.add(vcoproc.vcoproc_id, vcoproc.settings, now_ps)
+        for job in vcoproc.open_jobs:
+            coproc.scheduler.released(vcoproc.vcoproc_id, job.release_ps, job.deadline_ps)
         if vcoproc.state in {VcoprocState.RUNNING, VcoprocState.WAITING} and not vcoproc.sleep_noted:
             ready.append(vcoproc)
     ready.sort(key=lambda vcoproc: (vcoproc is not coproc.current, vcoproc.state_since_ps, vcoproc.vcoproc_id))

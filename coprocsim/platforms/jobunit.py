@@ -79,21 +79,14 @@ class Context(msgspec.Struct):
                 registers.clear()
                 self.places.clear()
             case reg.CONTROL if value & reg.CONTROL_ABORT and self.places:
-                self._abort_oldest()
+                # It was stopped where it could be cut: nothing of it must run on.
+                del self.places[0]
+                registers[reg.DONE_COUNT] = registers.get(reg.DONE_COUNT, 0) + 1 & 0xFFFF_FFFF
+                registers[reg.IRQ_STATUS] = registers.get(reg.IRQ_STATUS, 0) | reg.IRQ_DONE
             case reg.IRQ_STATUS | reg.IRQ_ENABLE:
                 registers[offset] = value & (reg.IRQ_DONE | reg.IRQ_ERROR)
             case _ if offset in _SAVED:
                 registers[offset] = value
-
-    def _abort_oldest(self) -> None:
-        """Give up what can be cut; an uncuttable rest runs, and ends the job, when the context is back."""
-        job, state = self.places[0]
-        if state == reg.PLACE_BEGUN and any(job[2:4]):
-            job[0:2] = job[2:4]
-            return
-        del self.places[0]
-        self.registers[reg.DONE_COUNT] = self.registers.get(reg.DONE_COUNT, 0) + 1 & 0xFFFF_FFFF
-        self.registers[reg.IRQ_STATUS] = self.registers.get(reg.IRQ_STATUS, 0) | reg.IRQ_DONE
 
     @property
     def asserted(self) -> bool:

@@ -2,9 +2,21 @@
 
 from coprocsim.plugins import Registry
 from coprocsim.schedulers.base import Scheduler
+from coprocsim.schedulers.edf import EarliestDeadline
+from coprocsim.schedulers.null import Null
+from coprocsim.schedulers.priority import FixedPriority
 from coprocsim.schedulers.rrobin import RoundRobin
 
 ALGORITHMS: Registry[Scheduler] = Registry(
-    "scheduling algorithm", "coprocsim.schedulers", Scheduler, (RoundRobin,), ("name", "summary")
+    "scheduling algorithm",
+    "coprocsim.schedulers",
+    Scheduler,
+    (
+        RoundRobin,
+        FixedPriority,
+        EarliestDeadline,
+        Null,
+    ),
+    ("name", "summary"),
 )
 DEFAULT_ALGORITHM = RoundRobin.name

@@ -80,6 +80,11 @@ class Scheduler(ABC):
     starves: ClassVar[str | None] = None
     """By which rule a vcoproc that always has work may wait for ever beside others with the same parameters; None if
     by no rule."""
+    books_overrun: ClassVar[bool] = False
+    """Whether it takes what one overran while it denied out of a budget of its own; where not, the framework shortens
+    the next turns by what is owed."""
+    vcoprocs_max: ClassVar[int | None] = None
+    """How many vcoprocs it can share a coproc among; None is any number."""
 
     def __init__(self, settings: Mapping[str, Value]) -> None:
         """Start with nobody to run (Xen: init). `settings` has a checked value for each parameter of scope coproc."""
@@ -127,10 +132,11 @@ class Scheduler(ABC):
         """`vcoproc` gives way but has work (Xen: vcoproc_yield)."""
 
     def released(self, vcoproc: VcoprocId, release_ps: int, deadline_ps: int | None) -> None:
-        """A job of `vcoproc` is released; behind another one it causes no wake."""
+        """A job of `vcoproc` is released, to be done by `deadline_ps` if that is not None; behind another one it causes
+        no wake, and if it takes part a decision follows all the same."""
 
     def finished(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        """The oldest job of `vcoproc` is done, or was given up."""
+        """The oldest job of `vcoproc` is done, or was given up; a decision follows if it takes part."""
 
     @abstractmethod
     def ready(self) -> Collection[VcoprocId]:

@@ -241,6 +241,13 @@ def _set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: S
     too_short = shorter_than_switch(coproc, scheduler, {**base, **values})
     if too_short is not None:
         raise CoprocsimError(too_short, hint="no useful time would be left; make the turn longer")
+    if scheduler.vcoprocs_max is not None and len(coproc.vcoprocs) > scheduler.vcoprocs_max:
+        sharers = ", ".join(f"`{vcoproc.domain.name}`" for vcoproc in coproc.vcoprocs.values())
+        raise CoprocsimError(
+            f"`{scheduler.name}` shares a coproc among {scheduler.vcoprocs_max} at most, `{coproc.spec.coproc_id}` has "
+            f"{len(coproc.vcoprocs)} vcoprocs",
+            hint=f"destroy all but one of {sharers} first, or choose another algorithm",
+        )
     if scheduler is not type(coproc.scheduler):
         tuning.set_algorithm(board, coproc, scheduler, {**base, **values}, scheduler.defaults(Scope.VCOPROC))
     elif values:

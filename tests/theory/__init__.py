@@ -1,0 +1,1 @@
+"""What others have worked out about scheduling, held against ours: one module for each algorithm or law."""
