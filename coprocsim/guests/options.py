@@ -28,6 +28,10 @@ class Law:
     high: Work | None = None
     sigma: float = 0.0
 
+    def largest_cycles(self, hz: int) -> int:
+        """Return the largest work; of the laws that have no largest, the mean."""
+        return (self.high or self.mean).in_cycles(hz)
+
     def draw_cycles(self, hz: int, stream: Stream) -> int:
         """Return the next job's work, at least one cycle and no more than can be counted."""
         mean = self.mean.in_cycles(hz)

@@ -29,7 +29,7 @@ from coprocsim.schedulers.unscheduled import Unscheduled
 from coprocsim.snapshot import DomainSettingRow, MachineRow, Snapshot
 from coprocsim.store import no_machine, opened, require
 from coprocsim.toolstack.config import build_of_file
-from coprocsim.toolstack.parts import algorithm_named, builds_in, platform_for, platform_named
+from coprocsim.toolstack.parts import algorithm_named, builds_in, check_installed, platform_for, platform_named
 from coprocsim.toolstack.session import coproc_named
 from coprocsim.units import show_duration
 
@@ -66,9 +66,10 @@ class Booted:
 def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
     """Boot the machine at `machine_path` from a .dtb, or a .dts through dtc.
 
-    Raises DeviceTreeError for what is wrong with the tree, OptionError for the `.config`, and StateError if the machine
-    is up already.
+    Raises DeviceTreeError for what is wrong with the tree, OptionError for the `.config`, PluginError for a part of
+    another package that will not do, and StateError if the machine is up already.
     """
+    check_installed()
     build, config_warnings = (Build(), ()) if options.config_path is None else build_of_file(options.config_path)
     blob = _blob(tree_path)
     try:

@@ -14,7 +14,7 @@ from coprocsim.parameters import BadSetting, BadValue, Scope, Value
 from coprocsim.schedulers.base import Idle
 from coprocsim.sharing import SHARING
 from coprocsim.toolstack.boot import shorter_than_switch
-from coprocsim.toolstack.domain import with_arrivals
+from coprocsim.toolstack.domain import uncuttable, with_arrivals
 from coprocsim.toolstack.parts import algorithm_named, check_settings
 from coprocsim.toolstack.session import Session, coproc_named, domain_named, session, vcoproc_named
 from coprocsim.units import PS_PER_MS, PS_PER_NS, TIMELINE_END_PS, show_duration, show_instant
@@ -269,8 +269,13 @@ def _sharing(settings: Sequence[Setting]) -> dict[str, Value]:
 # ---------------------------------------------------------------- work and registers
 
 
-def set_workload(machine_path: Path, domain: str, coproc_name: str, options: Sequence[Setting], base: Path) -> None:
-    """Let a domain's driver do something else from now on; file names in `options` start from `base`."""
+def set_workload(
+    machine_path: Path, domain: str, coproc_name: str, options: Sequence[Setting], base: Path
+) -> tuple[str, ...]:
+    """Let a domain's driver do something else from now on; return warnings.
+
+    File names in `options` start from `base`.
+    """
     with session(machine_path) as machine:
         vcoproc = vcoproc_named(machine.board, domain, coproc_name)
         if vcoproc.domain.dying:
@@ -279,6 +284,7 @@ def set_workload(machine_path: Path, domain: str, coproc_name: str, options: Seq
             domains.give_work(machine.board, vcoproc, with_arrivals(tuple(options), base))
         except BadSetting as error:
             raise CoprocsimError(str(error), hint=error.hint) from error
+        return tuple(uncuttable([vcoproc]))
 
 
 def clear_workload(machine_path: Path, domain: str, coproc_name: str) -> None:

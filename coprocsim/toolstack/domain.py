@@ -1,7 +1,7 @@
 """`domain …`: from a config to a domain with all its vcoprocs, or to an error at its place and nothing else."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +18,7 @@ from coprocsim.errors import (
 )
 from coprocsim.guests.options import arrivals_of_file
 from coprocsim.hypervisor import domains
-from coprocsim.hypervisor.state import Board, Coproc
+from coprocsim.hypervisor.state import Board, Coproc, Vcoproc
 from coprocsim.model import (
     DOMAIN_0,
     DOMAIN_0_NAME,
@@ -34,7 +34,7 @@ from coprocsim.parameters import BadSetting, Scope
 from coprocsim.toolstack.boot import vcoproc_settings
 from coprocsim.toolstack.parts import check_settings
 from coprocsim.toolstack.session import coproc_named, domain_named, session
-from coprocsim.units import show_size
+from coprocsim.units import Work, show_duration, show_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ def create(machine_path: Path, cfg_path: str, extra: Sequence[str], *, paused: b
         except BadSetting as error:
             raise CfgError(str(error), error.setting.place, hint=error.hint) from error
         machine.keep = not dry_run
+        warnings += tuple(uncuttable(domain.vcoprocs))
         coprocs = tuple(vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs)
         return Created(domain.domain_id, domain.name, coprocs, (*spec.warnings, *warnings))
 
@@ -274,6 +275,23 @@ def _arrivals(option: Setting, base: Path) -> Setting:
         raise BadSetting(option, f"cannot read `{option.value}`: {error.strerror}", hint) from error
     except (ValueError, csv.Error) as error:
         raise BadSetting(option, f"`{option.value}` is no list of arrivals", str(error)) from error
+
+
+def uncuttable(vcoprocs: Iterable[Vcoproc]) -> Iterator[str]:
+    """Yield a warning for each of these whose jobs can keep others out for longer than the switch timeout allows."""
+    for vcoproc in vcoprocs:
+        coproc = vcoproc.coproc
+        cycles = None if vcoproc.guest is None else vcoproc.guest.uncuttable_cycles()
+        timeout_ps = coproc.sharing.switch_timeout_ps
+        if cycles is None or not coproc.platform.scheduled or timeout_ps == 0:
+            continue
+        time_ps = Work(cycles=cycles).in_ps(coproc.spec.clock_hz)
+        if time_ps > timeout_ps:
+            yield (
+                f"a job of `{vcoproc.domain.name}` keeps `{coproc.spec.coproc_id}` from switching for up to "
+                f"{show_duration(time_ps)}, and the switch timeout is {show_duration(timeout_ps)}: "
+                "who is to be next may have it reset, and the job is lost"
+            )
 
 
 # ---------------------------------------------------------------- the other verbs
