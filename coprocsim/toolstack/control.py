@@ -66,8 +66,10 @@ def _run(machine: Session, until_ps: int, progress: Progress) -> Ran:
     going_on = progress(0, total_ps)
     piece_ps = PS_PER_NS
     while going_on and board.now_ps < until_ps:
-        events = board.timeline.order
-        machine.run_until(min(until_ps, board.now_ps + piece_ps))
+        events, next_ps = board.timeline.order, board.timeline.next_ps()
+        # To where nothing is due it goes in one step.
+        quiet_ps = until_ps if next_ps is None else next_ps
+        machine.run_until(min(until_ps, max(quiet_ps, board.now_ps + piece_ps)))
         # Short pieces where much happens, so that a wish to stop is heard and the trace does not pile up.
         crowded = board.timeline.order - events > _PIECE_EVENTS
         piece_ps = max(1, piece_ps // 2) if crowded else min(2 * piece_ps, _PIECE_PS_MAX)

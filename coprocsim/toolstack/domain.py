@@ -31,7 +31,7 @@ from coprocsim.model import (
     WorkloadRequest,
 )
 from coprocsim.parameters import BadSetting, Scope
-from coprocsim.toolstack.boot import vcoproc_settings
+from coprocsim.toolstack.boot import ADDRESS_STOP, vcoproc_settings
 from coprocsim.toolstack.parts import check_settings
 from coprocsim.toolstack.session import coproc_named, domain_named, session
 from coprocsim.units import Work, show_duration, show_size
@@ -191,6 +191,13 @@ def _windows(
                 what = f"node `{node.path}` of the domain's device tree: range `{window.name}` is not one of"
                 hint = ", ".join(f"`{name}` ({show_size(size)})" for name, size in sizes.items())
                 raise CfgError(f"{what} `{coproc.spec.coproc_id}`'s", request.place, hint=f"its ranges are {hint}")
+            if window.base + window.size_bytes > ADDRESS_STOP:
+                raise CfgError(
+                    f"node `{node.path}` of the domain's device tree: range `{window.name}` at {window.base:#x} "
+                    "lies beyond what a domain can address",
+                    request.place,
+                    hint="a guest physical address has at most 52 bits",
+                )
         missing = [name for name in sizes if name not in {window.name for window in node.windows}]
         if node.windows and missing:
             raise CfgError(
@@ -270,6 +277,8 @@ def _arrivals(option: Setting, base: Path) -> Setting:
     try:
         with open(base / option.value, encoding="utf-8", newline="") as file:
             return replace(option, name="at", value=arrivals_of_file(csv.reader(file)))
+    except UnicodeDecodeError as error:
+        raise BadSetting(option, f"`{option.value}` is no list of arrivals", "it is no text in UTF-8") from error
     except OSError as error:
         hint = f"the file is looked for in `{base}`"
         raise BadSetting(option, f"cannot read `{option.value}`: {error.strerror}", hint) from error
