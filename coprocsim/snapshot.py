@@ -297,6 +297,19 @@ class PluginRow(NamedTuple):
     state: str
 
 
+class HistoryRow(NamedTuple):
+    """A command that changed the machine, at `at_ps`: as it is typed, what came of it, and the deed, as JSON.
+
+    Runs that follow each other are one, so that the history does not depend on how a run was cut.
+    """
+
+    number: int
+    at_ps: int
+    command: str
+    outcome: str
+    deed: str
+
+
 @dataclass(slots=True)
 class Snapshot:
     """All rows of a machine."""

@@ -29,6 +29,8 @@ COMMANDS = {
     "verify": "verify",
     "stats": "stats",
     "timeline": "timeline",
+    "history": "history",
+    "replay": "history",
     "config": "config",
     "conformance": "conformance",
     "completion": "completion",

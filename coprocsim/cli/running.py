@@ -1,19 +1,13 @@
 """`run` and `step`: time passes."""
 
-import signal
-import sys
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Self
 
 import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, duration
+from coprocsim.cli.progress import Progress
 from coprocsim.cli.tables import exact_seconds, json_option, left, print_json, right, table
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
 
 
 @click.command("run", epilog="Example: coprocsim run 2.5s; coprocsim run --cycles 1000000 --coproc gpu0")
@@ -36,7 +30,7 @@ def run_command(
         raise click.UsageError("say how long: `run 10ms`, `run --cycles N --coproc COPROC` or `run --until idle`")
     from coprocsim.toolstack import control
 
-    with _Progress() as progress:
+    with Progress() as progress:
         if cycles is not None and coproc is not None:
             ran = control.run_cycles(machine, coproc, cycles, progress)
         elif until is not None:
@@ -71,61 +65,6 @@ def run_command(
 
 def _many(count: int, what: str, ending: str = "s") -> str:
     return f"{count} {what}{'' if count == 1 else ending}"
-
-
-class _Progress:
-    """Shows how far a run is, on a terminal; hears Ctrl-C, which stops the run where it is."""
-
-    def __init__(self) -> None:
-        self._stop = False
-        self._begun = False
-        self._bar: Bar | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __call__(self, done_ps: int, total_ps: int) -> bool:
-        if not self._begun:
-            self._begin(total_ps)
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=done_ps)
-        return not self._stop
-
-    def _begin(self, total_ps: int) -> None:
-        """Hear Ctrl-C from now on: a command that still waits for another one has nothing to keep, and just ends."""
-        self._begun = True
-        self._bar = _bar(total_ps)
-        # In the background of a script it is ignored, and stays so.
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._interrupt)
-
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if self._stop:
-            raise KeyboardInterrupt
-        self._stop = True
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-        if signal.getsignal(signal.SIGINT) == self._interrupt:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _bar(total_ps: int) -> "Bar | None":
-    """Return a progress bar where somebody can see it, and where there is an end to be seen."""
-    if not sys.stderr.isatty() or not total_ps:
-        return None
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    bar.add_task("run", total=total_ps)
-    bar.start()
-    return bar
 
 
 @click.command("step", epilog="Example: coprocsim step 5")

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from coprocsim.errors import StateError
-from coprocsim.snapshot import MachineRow, Snapshot
+from coprocsim.snapshot import HistoryRow, MachineRow, Snapshot
 from coprocsim.store.tables import (
     APPLICATION_ID,
+    HISTORY,
     MACHINE,
     TABLES,
     VERSION,
@@ -49,7 +50,7 @@ class MachineFile:
 
     def rows(self, of: type[R]) -> list[R]:
         """Return all rows of a class, in the order in which they were written."""
-        table = next(table for table in (MACHINE, *TABLES.values()) if table.rows is of)
+        table = next(table for table in (MACHINE, HISTORY, *TABLES.values()) if table.rows is of)
         columns = ", ".join(name for name, _ in columns_of(table))
         found = self._sql.execute(f"SELECT {columns} FROM {table.name} ORDER BY rowid")
         return [cast("R", row_of(of, iter(values))) for values in found]
@@ -76,6 +77,17 @@ class MachineFile:
         places = ", ".join("?" for _ in columns_of(table))
         self._sql.executemany(f"INSERT INTO {table.name} VALUES ({places})", (tuple(values_of(row)) for row in rows))
 
+    def append_history(self, rows: Iterable[HistoryRow]) -> None:
+        """Add commands to the history, numbered on from the last; a run that follows a run makes that longer."""
+        found = self._sql.execute("SELECT number, command FROM history ORDER BY number DESC LIMIT 1").fetchone()
+        number, command = found or (0, "")
+        for row in rows:
+            if row.command == command == "run":
+                self._sql.execute("UPDATE history SET deed = ? WHERE number = ?", (row.deed, number))
+                continue
+            number, command = number + 1, row.command
+            self._insert(HISTORY, [row._replace(number=number)])
+
     def append_trace(self, rows: "list[TraceRow]", limit_bytes: int) -> None:
         """Add rows to the trace; the oldest go when it is larger than `limit_bytes`."""
         from coprocsim.store import trace  # noqa: PLC0415 - whoever only lists rows does not wait for its packer
@@ -97,12 +109,20 @@ class MachineFile:
 
     def clear(self) -> None:
         """End the machine: nothing of it stays, the trace neither."""
-        for name in (*(table.name for table in reversed(TABLES.values())), MACHINE.name, "trace_chunk"):
+        kept = (*(table.name for table in reversed(TABLES.values())), MACHINE.name, HISTORY.name, "trace_chunk")
+        for name in kept:
             self._sql.execute(f"DELETE FROM {name}")
 
     def dump(self) -> str:
         """Return everything in the file as SQL, for comparing two machines."""
         return "\n".join(self._sql.iterdump())
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the whole file, as the last command left it, to `path`, which must not be there yet."""
+        self._sql.commit()
+        with closing(sqlite3.connect(path)) as copy:
+            self._sql.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 from coprocsim import snapshot as rows
 
-VERSION = 3
+VERSION = 4
 APPLICATION_ID = 0x636F7072  # "copr": `file` and we know the file by it
 
 Scalar: TypeAlias = "int | str | bytes | bool | None"
@@ -25,6 +25,7 @@ _COPROC = "FOREIGN KEY (coproc_id) REFERENCES coproc"
 _DOMAIN = "FOREIGN KEY (domain_id) REFERENCES domain"
 _VCOPROC = "FOREIGN KEY (domain_id, number) REFERENCES vcoproc"
 
+HISTORY = Table("history", rows.HistoryRow, ("number",))
 MACHINE = Table("machine", rows.MachineRow, ("seed",))
 # The attribute of `Snapshot` that holds each table's rows, parents before children.
 TABLES: dict[str, Table] = {
@@ -67,7 +68,7 @@ _SQL_TYPES = {
 
 def create_statements() -> Iterator[str]:
     """Yield the statements that make an empty file a machine's."""
-    for table in (MACHINE, *TABLES.values()):
+    for table in (MACHINE, HISTORY, *TABLES.values()):
         columns = [
             f"{name} {_SQL_TYPES[of.__name__ if isinstance(of, type) else str(of)]}" for name, of in columns_of(table)
         ]

@@ -26,12 +26,13 @@ from coprocsim.platforms.base import Platform
 from coprocsim.schedulers import DEFAULT_ALGORITHM
 from coprocsim.schedulers.base import Scheduler
 from coprocsim.schedulers.unscheduled import Unscheduled
-from coprocsim.snapshot import DomainSettingRow, MachineRow, Snapshot
+from coprocsim.snapshot import DomainSettingRow, HistoryRow, MachineRow, Snapshot
 from coprocsim.store import no_machine, opened, require
 from coprocsim.toolstack.config import build_of_file
+from coprocsim.toolstack.deeds import Boot, to_json
+from coprocsim.toolstack.lookup import coproc_named
 from coprocsim.toolstack.parts import algorithm_named, builds_in, check_installed, platform_for, platform_named
-from coprocsim.toolstack.session import coproc_named
-from coprocsim.units import show_duration
+from coprocsim.toolstack.schedule import shorter_than_switch
 
 DEFAULT_SEED = 1
 _DOMAIN_0_MEMORY_MIB = 1024
@@ -79,9 +80,8 @@ def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
         error.path = tree_path
         raise
     limit_bytes = build.trace_limit_bytes if options.trace_limit_bytes is None else options.trace_limit_bytes
-    # A file name may be any bytes, a column is text.
-    shown_path = tree_path.encode(errors="backslashreplace").decode()
-    machine = MachineRow(options.seed, 0, 0, 1, spec.model, shown_path, blob, limit_bytes, board.checks, build.config)
+    path = shown_path(tree_path)
+    machine = MachineRow(options.seed, 0, 0, 1, spec.model, path, blob, limit_bytes, board.checks, build.config)
     _make_folder(machine_path.parent)
     with opened(machine_path) as file:
         if file.is_up and not options.force:
@@ -94,7 +94,14 @@ def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
         snapshot = rest.to_rows(board, machine)
         file.save(snapshot)
         file.append_trace(board.trace, limit_bytes)
+        deed = to_json(Boot(dict(sorted(options.platforms.items()))))
+        file.append_history([HistoryRow(0, 0, f"boot {path}", f"seed {options.seed}", deed)])
     return Booted(snapshot, spec.notes, (*config_warnings, *spec.warnings, *warnings))
+
+
+def shown_path(path: str) -> str:
+    """Return a file's name as text, which it need not be."""
+    return path.encode(errors="backslashreplace").decode()
 
 
 def shutdown(machine_path: Path) -> None:
@@ -264,20 +271,6 @@ def _settings(scheduler: type[Scheduler], scope: Scope, given: tuple[TreeSetting
         except BadValue as error:
             raise DeviceTreeError(str(error), setting.place, hint=error.hint) from error
     return values
-
-
-def shorter_than_switch(coproc: Coproc, scheduler: type[Scheduler], settings: Mapping[str, Value]) -> str | None:
-    """Return what is wrong if a turn under `settings` is no longer than a context switch, else None."""
-    length_ps = scheduler.least_length_ps(settings)
-    cost_ps = coproc.platform.switch_cost_max_ps
-    if coproc.spec.streams:
-        cost_ps += coproc.platform.iommu_invalidate_ps
-    if length_ps is None or length_ps > cost_ps:
-        return None
-    return (
-        f"a turn of {show_duration(length_ps)} on `{coproc.spec.coproc_id}` is no longer than a context switch, "
-        f"which takes up to {show_duration(cost_ps)}"
-    )
 
 
 def _create_domain_0(board: Board, machine: MachineSpec) -> None:

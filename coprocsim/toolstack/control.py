@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 from coprocsim.errors import CoprocsimError, StateError
-from coprocsim.hypervisor import domains, mmio, tuning
-from coprocsim.hypervisor.state import Asked, Board, Coproc
+from coprocsim.hypervisor import mmio
+from coprocsim.hypervisor.state import Asked, Board
 from coprocsim.model import Setting, VcoprocId, VcoprocState
-from coprocsim.options.build import Build
-from coprocsim.parameters import BadSetting, BadValue, Scope, Value
+from coprocsim.parameters import BadSetting
 from coprocsim.schedulers.base import Idle
-from coprocsim.sharing import SHARING
-from coprocsim.toolstack.boot import shorter_than_switch
+from coprocsim.toolstack.deeds import Access, ClearWorkload, SetCoproc, SetVcoproc, SetWorkload, pairs
 from coprocsim.toolstack.domain import uncuttable, with_arrivals
-from coprocsim.toolstack.parts import algorithm_named, check_settings
-from coprocsim.toolstack.session import Session, coproc_named, domain_named, session, vcoproc_named
+from coprocsim.toolstack.lookup import coproc_named, domain_named, vcoproc_named
+from coprocsim.toolstack.session import Session, session
 from coprocsim.units import PS_PER_MS, PS_PER_NS, TIMELINE_END_PS, show_duration, show_instant
 
 # Between two pieces of a run its progress is told, and a wish to stop is heard.
@@ -74,6 +72,7 @@ def _run(machine: Session, until_ps: int, progress: Progress) -> Ran:
         crowded = board.timeline.order - events > _PIECE_EVENTS
         piece_ps = max(1, piece_ps // 2) if crowded else min(2 * piece_ps, _PIECE_PS_MAX)
         going_on = progress(total_ps - (until_ps - board.now_ps), total_ps)
+    machine.ran()
     return before.until(board, interrupted=board.now_ps < until_ps)
 
 
@@ -101,6 +100,7 @@ def run_until_idle(machine_path: Path, duration_ps: int | None, progress: Progre
             going_on = progress(0, 0)
         if going_on and _busy(board) and duration_ps is not None:
             machine.run_until(until_ps)
+        machine.ran()
         return before.until(board, interrupted=not going_on)
 
 
@@ -169,6 +169,7 @@ def step(machine_path: Path, count: int) -> list[Explained]:
             machine.run_until(next_ps)
             explained += (_explained(board, asked) for asked in board.decisions)
         board.decisions = None
+        machine.ran()
         return explained
 
 
@@ -216,56 +217,25 @@ def set_schedule(
     with session(machine_path) as machine:
         board = machine.board
         coproc = coproc_named(board, coproc_name)
+        words = [f"{setting.name}={setting.value}" for setting in settings]
         try:
             if domain is not None:
                 vcoproc = vcoproc_named(board, domain, coproc_name)
                 if algorithm is not None:
                     raise CoprocsimError("an algorithm is a coproc's, not a domain's", hint="leave `-d` out")
-                values = check_settings(type(coproc.scheduler), Scope.VCOPROC, settings)
-                tuning.set_vcoproc_parameters(board, vcoproc, values)
+                command = " ".join(("sched set", coproc.spec.coproc_id, "-d", vcoproc.domain.name, *words))
+                machine.do(SetVcoproc(vcoproc.who, pairs(settings)), command)
                 return
             if not coproc.platform.scheduled:
                 raise CoprocsimError(
                     f"`{coproc.spec.coproc_id}` shares itself: nothing of it is scheduled",
                     why=f"platform `{coproc.platform.name}` drives hardware-virtualised silicon",
                 )
-            _set_coproc(board, coproc, algorithm, settings, Build(machine.machine.config))
+            chosen = () if algorithm is None else ("--algorithm", algorithm)
+            command = " ".join(("sched set", coproc.spec.coproc_id, *chosen, *words))
+            machine.do(SetCoproc(coproc.spec.coproc_id, algorithm, pairs(settings)), command)
         except BadSetting as error:
             raise CoprocsimError(str(error), hint=error.hint) from error
-
-
-def _set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting], build: Build) -> None:
-    scheduler = type(coproc.scheduler) if algorithm is None else algorithm_named(algorithm, build)
-    sharing = _sharing([setting for setting in settings if setting.name in SHARING])
-    own = [setting for setting in settings if setting.name not in SHARING]
-    values = check_settings(scheduler, Scope.COPROC, own)
-    base = coproc.settings if scheduler is type(coproc.scheduler) else scheduler.defaults(Scope.COPROC)
-    too_short = shorter_than_switch(coproc, scheduler, {**base, **values})
-    if too_short is not None:
-        raise CoprocsimError(too_short, hint="no useful time would be left; make the turn longer")
-    if scheduler.vcoprocs_max is not None and len(coproc.vcoprocs) > scheduler.vcoprocs_max:
-        sharers = ", ".join(f"`{vcoproc.domain.name}`" for vcoproc in coproc.vcoprocs.values())
-        raise CoprocsimError(
-            f"`{scheduler.name}` shares a coproc among {scheduler.vcoprocs_max} at most, `{coproc.spec.coproc_id}` has "
-            f"{len(coproc.vcoprocs)} vcoprocs",
-            hint=f"destroy all but one of {sharers} first, or choose another algorithm",
-        )
-    if scheduler is not type(coproc.scheduler):
-        tuning.set_algorithm(board, coproc, scheduler, {**base, **values}, scheduler.defaults(Scope.VCOPROC))
-    elif values:
-        tuning.set_parameters(board, coproc, values)
-    if sharing:
-        tuning.set_sharing(board, coproc, sharing)
-
-
-def _sharing(settings: Sequence[Setting]) -> dict[str, Value]:
-    values: dict[str, Value] = {}
-    for setting in settings:
-        try:
-            values[setting.name] = SHARING[setting.name].parse(setting.value)
-        except BadValue as error:
-            raise BadSetting(setting, str(error), error.hint) from error
-    return values
 
 
 # ---------------------------------------------------------------- work and registers
@@ -282,8 +252,10 @@ def set_workload(
         vcoproc = vcoproc_named(machine.board, domain, coproc_name)
         if vcoproc.domain.dying:
             raise StateError(f"domain `{vcoproc.domain.name}` is dying")
+        words = ",".join(f"{option.name}={option.value}" for option in options)
         try:
-            domains.give_work(machine.board, vcoproc, with_arrivals(tuple(options), base))
+            deed = SetWorkload(vcoproc.who, pairs(with_arrivals(tuple(options), base)))
+            machine.do(deed, f"workload set {vcoproc.domain.name} {vcoproc.coproc.spec.coproc_id} {words}")
         except BadSetting as error:
             raise CoprocsimError(str(error), hint=error.hint) from error
         return tuple(uncuttable([vcoproc]))
@@ -292,10 +264,18 @@ def set_workload(
 def clear_workload(machine_path: Path, domain: str, coproc_name: str) -> None:
     """Let a domain's driver do nothing more; what the coproc has of it runs to its end."""
     with session(machine_path) as machine:
-        domains.take_work(machine.board, vcoproc_named(machine.board, domain, coproc_name))
+        vcoproc = vcoproc_named(machine.board, domain, coproc_name)
+        command = f"workload clear {vcoproc.domain.name} {vcoproc.coproc.spec.coproc_id}"
+        machine.do(ClearWorkload(vcoproc.who), command)
 
 
 def access(machine_path: Path, domain: str, address: int, size: int, value: int | None) -> mmio.Outcome:
     """Do one access of a domain: a write of `value`, or a read if that is None; return what became of it."""
     with session(machine_path) as machine:
-        return mmio.access(machine.board, domain_named(machine.board, domain), address, size, value)
+        accessing = domain_named(machine.board, domain)
+        deed = Access(accessing.domain_id, hex(address), size, None if value is None else hex(value))
+        outcome = deed.do(machine.board, machine.build)
+        how = "mmio read" if value is None else "mmio write"
+        written = "" if value is None else f" {value:#x}"
+        machine.did(deed, f"{how} {accessing.name} {address:#x}{written}", outcome.route.value)
+        return outcome

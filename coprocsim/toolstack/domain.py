@@ -31,9 +31,11 @@ from coprocsim.model import (
     WorkloadRequest,
 )
 from coprocsim.parameters import BadSetting, Scope
-from coprocsim.toolstack.boot import ADDRESS_STOP, vcoproc_settings
+from coprocsim.toolstack.boot import ADDRESS_STOP, shown_path, vcoproc_settings
+from coprocsim.toolstack.deeds import CreateDomain, DestroyDomain, PauseDomain, UnpauseDomain
+from coprocsim.toolstack.lookup import coproc_named, domain_named
 from coprocsim.toolstack.parts import check_settings
-from coprocsim.toolstack.session import coproc_named, domain_named, session
+from coprocsim.toolstack.session import session
 from coprocsim.units import Work, show_duration, show_size
 
 
@@ -77,6 +79,8 @@ def create(machine_path: Path, cfg_path: str, extra: Sequence[str], *, paused: b
         machine.keep = not dry_run
         warnings += tuple(uncuttable(domain.vcoprocs))
         coprocs = tuple(vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs)
+        command = " ".join(("domain create", shown_path(cfg_path), *extra, *(("--paused",) if paused else ())))
+        machine.did(CreateDomain.of(plan, paused=paused), command, f"domain {domain.domain_id} `{domain.name}`")
         return Created(domain.domain_id, domain.name, coprocs, (*spec.warnings, *warnings))
 
 
@@ -314,7 +318,7 @@ def destroy(machine_path: Path, name: str) -> Ended:
             raise StateError("Domain-0 ends with the machine", hint="`coprocsim shutdown`")
         if domain.dying:
             raise StateError(f"domain `{domain.name}` is dying already", hint="`coprocsim run 50ms` lets time pass")
-        domains.destroy(machine.board, domain)
+        machine.do(DestroyDomain(domain.domain_id), f"domain destroy {domain.name}")
         machine.hypervisor.settle()
         return Ended(domain.domain_id, domain.name, dying=domain.domain_id in machine.board.domains)
 
@@ -331,7 +335,7 @@ def pause(machine_path: Path, name: str) -> None:
             )
         if domain.paused:
             raise StateError(f"domain `{domain.name}` is paused already")
-        domains.pause(machine.board, domain)
+        machine.do(PauseDomain(domain.domain_id), f"domain pause {domain.name}")
 
 
 def unpause(machine_path: Path, name: str) -> None:
@@ -340,4 +344,4 @@ def unpause(machine_path: Path, name: str) -> None:
         domain = domain_named(machine.board, name)
         if not domain.paused:
             raise StateError(f"domain `{domain.name}` is not paused")
-        domains.unpause(machine.board, domain)
+        machine.do(UnpauseDomain(domain.domain_id), f"domain unpause {domain.name}")

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from coprocsim.errors import CoprocsimError, LookupFailed, StateError, did_you_mean
-from coprocsim.hypervisor import faults
-from coprocsim.hypervisor.state import Coproc, Fault, Phase
+from coprocsim.hypervisor.state import Coproc, Phase
 from coprocsim.model import FaultKind
-from coprocsim.toolstack.session import coproc_named, session, vcoproc_named
+from coprocsim.toolstack.deeds import ClearFaults, InjectFault, RaiseLine
+from coprocsim.toolstack.lookup import coproc_named, vcoproc_named
+from coprocsim.toolstack.session import session
 
 # These happen at once, or when nobody has the coproc: they are no single vcoproc's.
 _NOBODYS = {FaultKind.DMA, FaultKind.SPURIOUS_IRQ}
@@ -25,7 +26,9 @@ def inject(
         coproc = coproc_named(board, coproc_name)
         who = None if domain is None else vcoproc_named(board, domain, coproc_name).who
         _check(coproc, kind, domain, times)
-        faults.inject(board, coproc, Fault(kind, who, None if kind is FaultKind.HANG else times, time_ps))
+        deed = InjectFault(coproc.spec.coproc_id, kind, who, None if kind is FaultKind.HANG else times, time_ps)
+        whom = "" if domain is None else f" -d {domain}"
+        machine.do(deed, f"fault inject {coproc.spec.coproc_id} {kind.value}{whom}")
 
 
 def _check(coproc: Coproc, kind: FaultKind, domain: str | None, times: int | None) -> None:
@@ -58,7 +61,9 @@ def _check_works(coproc: Coproc) -> None:
 def clear(machine_path: Path, coproc_name: str) -> int:
     """Let nothing more go wrong with a coproc on purpose; return how many faults were still to come."""
     with session(machine_path) as machine:
-        return faults.clear(machine.board, coproc_named(machine.board, coproc_name))
+        deed = ClearFaults(coproc_named(machine.board, coproc_name).spec.coproc_id)
+        machine.did(deed, f"fault clear {deed.coproc_id}")
+        return deed.do(machine.board, machine.build)
 
 
 def raise_irq(machine_path: Path, coproc_name: str, line: str) -> tuple[str, ...]:
@@ -76,5 +81,6 @@ def raise_irq(machine_path: Path, coproc_name: str, line: str) -> tuple[str, ...
         owners = [] if coproc.current is None else [coproc.current]
         if not coproc.platform.scheduled:
             owners = list(coproc.vcoprocs.values())
-        faults.raise_line(machine.board, coproc, line)
+        deed = RaiseLine(coproc.spec.coproc_id, line)
+        machine.do(deed, f"irq raise {deed.coproc_id} {line}")
         return tuple(owner.domain.name for owner in owners)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import msgspec
 
-from coprocsim import names
-from coprocsim.errors import LookupFailed, StateError, did_you_mean
+from coprocsim.errors import StateError
 from coprocsim.hypervisor import rest
 from coprocsim.hypervisor.machine import Hypervisor
-from coprocsim.hypervisor.state import Board, Coproc, Domain, Vcoproc
-from coprocsim.snapshot import MachineRow
+from coprocsim.hypervisor.state import Board
+from coprocsim.options.build import Build
+from coprocsim.snapshot import HistoryRow, MachineRow
 from coprocsim.store import MachineFile, no_machine, opened, require
+from coprocsim.toolstack.deeds import Deed, Run, to_json
 from coprocsim.toolstack.parts import parts_of, require_workloads
 
 # The trace goes to the file in pieces of this size, so that a long run needs no more memory than a short one.
@@ -27,6 +28,8 @@ class Session:
         self.machine = machine
         self.board = board
         self.hypervisor = Hypervisor(board)
+        self._began_ps = board.now_ps
+        self._did: list[HistoryRow] = []
         self.keep = True
         """Whether the session's end saves the machine; False leaves it as it was."""
 
@@ -40,11 +43,30 @@ class Session:
         self._file.append_trace(self.board.trace, self.machine.trace_limit_bytes)
         self.board.trace.clear()
 
+    @property
+    def build(self) -> Build:
+        """What the machine was built with."""
+        return Build(self.machine.config)
+
+    def do(self, deed: Deed, command: str) -> None:
+        """Do something, and note it for the history."""
+        deed.do(self.board, self.build)
+        self.did(deed, command)
+
+    def did(self, deed: Deed | Run, command: str, outcome: str = "") -> None:
+        """Note for the history what was done, at the instant at which the session began, and as it is typed."""
+        self._did.append(HistoryRow(0, self._began_ps, command, outcome, to_json(deed)))
+
+    def ran(self) -> None:
+        """Note for the history that time has passed up to now."""
+        self.did(Run(self.board.now_ps), "run")
+
     def save(self) -> None:
         """Let what was caused happen as far as it takes no time, and put all into the file."""
         self.hypervisor.settle()
         self._file.save(rest.to_rows(self.board, self.machine))
         self._write_trace()
+        self._file.append_history(self._did)
 
 
 @contextmanager
@@ -65,27 +87,3 @@ def session(path: Path) -> Iterator[Session]:
         yield loaded
         if loaded.keep:
             loaded.save()
-
-
-def coproc_named(board: Board, name: str) -> Coproc:
-    """Return the coproc of that identifier, path or alias, in this order; LookupFailed with the nearest."""
-    paths = {coproc_id: coproc.spec.path for coproc_id, coproc in board.coprocs.items()}
-    return board.coprocs[names.coproc_id(name, paths, board.aliases)]
-
-
-def domain_named(board: Board, name: str) -> Domain:
-    """Return the domain of that id or name; LookupFailed with the nearest."""
-    return board.domains[names.domain_id(name, {each.domain_id: each.name for each in board.domains.values()})]
-
-
-def vcoproc_named(board: Board, domain_name: str, coproc_name: str) -> Vcoproc:
-    """Return a domain's vcoproc of a coproc; LookupFailed if it has none."""
-    domain, coproc = domain_named(board, domain_name), coproc_named(board, coproc_name)
-    for vcoproc in domain.vcoprocs:
-        if vcoproc.coproc is coproc:
-            return vcoproc
-    shared = [vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs]
-    raise LookupFailed(
-        f"domain `{domain.name}` has no vcoproc of `{coproc.spec.coproc_id}`",
-        hint=did_you_mean(coproc_name, shared, "it shares"),
-    )

@@ -1,0 +1,65 @@
+"""How far a long command is, on a terminal; and Ctrl-C, which ends it where it is."""
+
+import signal
+import sys
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+
+class Progress:
+    """Shows how far a run is, on a terminal; hears Ctrl-C, which stops the run where it is."""
+
+    def __init__(self) -> None:
+        self._stop = False
+        self._begun = False
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __call__(self, done_ps: int, total_ps: int) -> bool:
+        """Show that so much is done, of so much; answer whether to go on."""
+        if not self._begun:
+            self._begin(total_ps)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=done_ps)
+        return not self._stop
+
+    def _begin(self, total_ps: int) -> None:
+        """Hear Ctrl-C from now on: a command that still waits for another one has nothing to keep, and just ends."""
+        self._begun = True
+        self._bar = _bar(total_ps)
+        # In the background of a script it is ignored, and stays so.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._interrupt)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self._stop:
+            raise KeyboardInterrupt
+        self._stop = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if signal.getsignal(signal.SIGINT) == self._interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _bar(total_ps: int) -> "Bar | None":
+    """Return a progress bar where somebody can see it, and where there is an end to be seen."""
+    if not sys.stderr.isatty() or not total_ps:
+        return None
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar.add_task("", total=total_ps)
+    bar.start()
+    return bar

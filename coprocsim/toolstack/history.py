@@ -1,0 +1,181 @@
+"""What was done to a machine, and doing it again: on the same inputs the trace is the same, byte for byte.
+
+A copy of a machine's file holds all that it takes: the device tree and options that it was booted with, every command
+with its files read, and the trace to compare with.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from coprocsim import devicetree
+from coprocsim.errors import CoprocsimError
+from coprocsim.hypervisor.machine import Hypervisor
+from coprocsim.model import TraceRow
+from coprocsim.options.build import Build
+from coprocsim.snapshot import HistoryRow, MachineRow
+from coprocsim.store import read
+from coprocsim.toolstack.boot import BootOptions, power_on
+from coprocsim.toolstack.deeds import Boot, Run, from_json
+from coprocsim.units import PS_PER_MS, TIMELINE_END_PS, format_duration, show_instant
+
+# The trace is compared piece by piece, so that a long run needs no more memory than a short one.
+_PIECE_PS = 10 * PS_PER_MS
+
+
+Progress: TypeAlias = Callable[[int, int], bool]
+"""Told how many ps are done, of how many; answers whether to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Did:
+    """A command that changed the machine: at which instant, as it is typed, and what it said."""
+
+    number: int
+    at_ps: int
+    command: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What doing it again gave: how many commands and rows of the trace were the same.
+
+    `difference` is None if all were, else the first that is not, in words; `begins_ps` is where the kept trace begins.
+    """
+
+    commands: int
+    rows: int
+    begins_ps: int
+    difference: str | None
+    interrupted: bool
+
+
+def history(machine_path: Path) -> list[Did]:
+    """Return what was done to the machine, from its boot on."""
+    with read(machine_path) as file:
+        return [_shown(row) for row in file.rows(HistoryRow)]
+
+
+def _shown(row: HistoryRow) -> Did:
+    deed = from_json(row.deed)
+    if not isinstance(deed, Run):
+        return Did(row.number, row.at_ps, row.command, row.outcome)
+    took = format_duration(deed.to_ps - row.at_ps)
+    return Did(row.number, row.at_ps, f"run {took}", f"up to {show_instant(deed.to_ps)} s")
+
+
+def export(machine_path: Path, target: Path) -> None:
+    """Write all that `replay` needs to a file that is not there yet; CoprocsimError if that cannot be."""
+    if target.exists():
+        raise CoprocsimError(f"`{target}` is there already", hint="name a file that is not, or remove that one")
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with read(machine_path) as file:
+            file.copy_to(partial)
+        partial.replace(target)
+    except OSError as error:
+        raise CoprocsimError(f"cannot write `{target}`: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+# ---------------------------------------------------------------- again
+
+
+def replay(machine_path: Path, progress: Progress) -> Replayed:
+    """Do all that was done to a machine again, in memory, and compare the traces; the machine is only looked at.
+
+    `machine_path` is a machine's file or what `export` made of it; StateError for a file that holds no machine.
+    """
+    with read(machine_path) as file:
+        (machine,) = file.rows(MachineRow)
+        rows = file.rows(HistoryRow)
+        again = _Again(machine, rows[0], file.trace(0, TIMELINE_END_PS), file.trace_begins_ps, progress)
+        for row in rows[1:]:
+            again.do(row)
+            if again.difference is not None or again.interrupted:
+                break
+        else:
+            again.end()
+        return Replayed(again.commands, again.rows, again.begins_ps, again.difference, again.interrupted)
+
+
+class _Again:
+    """A machine that is booted again, and does what the recorded one did."""
+
+    def __init__(
+        self,
+        machine: MachineRow,
+        booted: HistoryRow,
+        recorded: Iterator[TraceRow],
+        begins_ps: int,
+        progress: Progress,
+    ) -> None:
+        self.end_ps, self.progress = machine.now_ps, progress
+        self.build = Build(machine.config)
+        spec = devicetree.loads(machine.tree, self.build.sharing).machine
+        deed = from_json(booted.deed)
+        assert isinstance(deed, Boot), "a history begins with its boot"
+        self.board, _ = power_on(spec, BootOptions(deed.platforms, machine.seed), self.build)
+        self.hypervisor = Hypervisor(self.board)
+        self.recorded, self.begins_ps = recorded, begins_ps
+        self.commands, self.rows = 1, 0
+        self.difference: str | None = None
+        self.interrupted = False
+        self._now = booted.command
+        self._compare()
+
+    def do(self, row: HistoryRow) -> None:
+        """Do one command, then compare what the trace has of it."""
+        self._now = row.command
+        deed = from_json(row.deed)
+        assert not isinstance(deed, Boot), "a machine is booted once"
+        if isinstance(deed, Run):
+            self._run(deed.to_ps)
+        else:
+            deed.do(self.board, self.build)
+        self.hypervisor.settle()
+        self._compare()
+        self.commands += 1
+
+    def _run(self, to_ps: int) -> None:
+        while self.board.now_ps < to_ps and self.difference is None and not self.interrupted:
+            next_ps = self.board.timeline.next_ps()
+            quiet_ps = to_ps if next_ps is None else next_ps
+            self.hypervisor.run_until(min(to_ps, max(quiet_ps, self.board.now_ps + _PIECE_PS)))
+            self._compare()
+            self.interrupted = not self.progress(self.board.now_ps, self.end_ps)
+
+    def end(self) -> None:
+        """Compare how both end."""
+        missing, now_ps = next(self.recorded, None), self.board.now_ps
+        if missing is not None:
+            self._differ(missing, None)
+        elif now_ps != self.end_ps:
+            self.difference = f"it ends at {show_instant(now_ps)} s, the recorded one at {show_instant(self.end_ps)} s"
+
+    def _compare(self) -> None:
+        for row in self.board.trace:
+            # What the trace has dropped cannot be compared; an instant of which a part may be gone neither.
+            if row[0] <= self.begins_ps and self.begins_ps:
+                continue
+            recorded = next(self.recorded, None)
+            while recorded is not None and self.begins_ps and recorded[0] <= self.begins_ps:
+                recorded = next(self.recorded, None)
+            if recorded != tuple(row):
+                self._differ(recorded, row)
+                break
+            self.rows += 1
+        self.board.trace.clear()
+
+    def _differ(self, recorded: "TraceRow | None", row: "TraceRow | None") -> None:
+        self.difference = (
+            f"row {self.rows + 1}, in `{self._now}`: recorded is {_words(recorded)}, and now it is {_words(row)}"
+        )
+
+
+def _words(row: "TraceRow | None") -> str:
+    return "nothing more" if row is None else " ".join((f"{show_instant(row[0])} s", *map(str, row[1:])))
