@@ -12,6 +12,7 @@ from coprocsim.errors import (
     LookupFailed,
     NodePlace,
     SourceError,
+    Span,
     StateError,
     did_you_mean,
 )
@@ -29,14 +30,14 @@ from coprocsim.schedulers.unscheduled import Unscheduled
 from coprocsim.snapshot import DomainSettingRow, MachineRow, Snapshot
 from coprocsim.store import no_machine, opened, require
 from coprocsim.toolstack.config import build_of_file
-from coprocsim.toolstack.parts import algorithm_named, builds_in, check_installed, platform_for, platform_named
+from coprocsim.toolstack.fitting import check_fit
+from coprocsim.toolstack.parts import algorithm_named, builds_in, platform_for, platform_named
 from coprocsim.toolstack.session import coproc_named
-from coprocsim.units import show_duration
 
 DEFAULT_SEED = 1
 _DOMAIN_0_MEMORY_MIB = 1024
 # An Arm physical address has at most 52 bits.
-ADDRESS_STOP = 2**52
+_ADDRESS_STOP = 2**52
 _FDT_MAGIC = b"\xd0\x0d\xfe\xed"
 
 
@@ -66,10 +67,9 @@ class Booted:
 def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
     """Boot the machine at `machine_path` from a .dtb, or a .dts through dtc.
 
-    Raises DeviceTreeError for what is wrong with the tree, OptionError for the `.config`, PluginError for a part of
-    another package that will not do, and StateError if the machine is up already.
+    Raises DeviceTreeError for what is wrong with the tree, OptionError for the `.config`, and StateError if the machine
+    is up already.
     """
-    check_installed()
     build, config_warnings = (Build(), ()) if options.config_path is None else build_of_file(options.config_path)
     blob = _blob(tree_path)
     try:
@@ -79,9 +79,7 @@ def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
         error.path = tree_path
         raise
     limit_bytes = build.trace_limit_bytes if options.trace_limit_bytes is None else options.trace_limit_bytes
-    # A file name may be any bytes, a column is text.
-    shown_path = tree_path.encode(errors="backslashreplace").decode()
-    machine = MachineRow(options.seed, 0, 0, 1, spec.model, shown_path, blob, limit_bytes, board.checks, build.config)
+    machine = MachineRow(options.seed, 0, 0, 1, spec.model, tree_path, blob, limit_bytes, board.checks, build.config)
     _make_folder(machine_path.parent)
     with opened(machine_path) as file:
         if file.is_up and not options.force:
@@ -179,7 +177,7 @@ def _check_streams(machine: MachineSpec) -> None:
 
 def _bring_up(board: Board, machine: MachineSpec, spec: CoprocSpec, options: BootOptions, build: Build) -> Coproc:
     for region in spec.regions:
-        if region.base + region.size_bytes > ADDRESS_STOP:
+        if region.base + region.size_bytes > _ADDRESS_STOP:
             what = f"range `{region.name}` ends at {region.base + region.size_bytes:#x}"
             raise DeviceTreeError(what, NodePlace(spec.path, "reg"), hint="a physical address has at most 52 bits")
     platform = _platform(spec, options, build)
@@ -187,13 +185,12 @@ def _bring_up(board: Board, machine: MachineSpec, spec: CoprocSpec, options: Boo
     settings = {**scheduler.defaults(Scope.COPROC), **_settings(scheduler, Scope.COPROC, spec.settings)}
     parts = Parts(MODELS[platform.hardware], platform, scheduler)
     coproc = build_coproc(board, spec, parts, settings, spec.sharing)
-    too_short = shorter_than_switch(coproc, scheduler, settings)
-    if too_short is not None:
-        place = next((setting.place for setting in spec.settings), spec.place)
-        raise DeviceTreeError(too_short, place, hint="no useful time would be left; make the turn longer")
-    for domain, domain_settings in spec.domain_settings.items():
-        for name, value in _settings(scheduler, Scope.VCOPROC, domain_settings).items():
+    _check_fit(coproc, Scope.COPROC, settings, next((setting.place for setting in spec.settings), spec.place))
+    for domain, given in spec.domain_settings.items():
+        for name, value in _settings(scheduler, Scope.VCOPROC, given).items():
             board.domain_settings.append(DomainSettingRow(spec.coproc_id, domain, name, value))
+        if given:
+            _check_fit(coproc, Scope.VCOPROC, vcoproc_settings(board, coproc, domain, {}), given[0].place)
     return coproc
 
 
@@ -266,18 +263,11 @@ def _settings(scheduler: type[Scheduler], scope: Scope, given: tuple[TreeSetting
     return values
 
 
-def shorter_than_switch(coproc: Coproc, scheduler: type[Scheduler], settings: Mapping[str, Value]) -> str | None:
-    """Return what is wrong if a turn under `settings` is no longer than a context switch, else None."""
-    length_ps = scheduler.least_length_ps(settings)
-    cost_ps = coproc.platform.switch_cost_max_ps
-    if coproc.spec.streams:
-        cost_ps += coproc.platform.iommu_invalidate_ps
-    if length_ps is None or length_ps > cost_ps:
-        return None
-    return (
-        f"a turn of {show_duration(length_ps)} on `{coproc.spec.coproc_id}` is no longer than a context switch, "
-        f"which takes up to {show_duration(cost_ps)}"
-    )
+def _check_fit(coproc: Coproc, scope: Scope, settings: Mapping[str, Value], place: Span | NodePlace | None) -> None:
+    try:
+        check_fit(coproc, type(coproc.scheduler), scope, settings)
+    except BadValue as error:
+        raise DeviceTreeError(str(error), place, hint=error.hint) from error
 
 
 def _create_domain_0(board: Board, machine: MachineSpec) -> None:
@@ -286,6 +276,7 @@ def _create_domain_0(board: Board, machine: MachineSpec) -> None:
     for request in machine.dom0_coprocs:
         coproc = coproc_named(board, request.value)
         settings = vcoproc_settings(board, coproc, DOMAIN_0_NAME, {})
+        _check_fit(coproc, Scope.VCOPROC, settings, request.place)
         plans.append(domains.VcoprocPlan(coproc.spec.coproc_id, coproc.spec.regions, settings, place=request.place))
     memory_mib = _DOMAIN_0_MEMORY_MIB
     plan = domains.DomainPlan(DOMAIN_0_NAME, memory_mib, memory_mib, 1, tuple(plans), domain_id=DOMAIN_0)

@@ -13,8 +13,8 @@ from coprocsim.options.build import Build
 from coprocsim.parameters import BadSetting, BadValue, Scope, Value
 from coprocsim.schedulers.base import Idle
 from coprocsim.sharing import SHARING
-from coprocsim.toolstack.boot import shorter_than_switch
-from coprocsim.toolstack.domain import uncuttable, with_arrivals
+from coprocsim.toolstack.domain import with_arrivals
+from coprocsim.toolstack.fitting import check_fit
 from coprocsim.toolstack.parts import algorithm_named, check_settings
 from coprocsim.toolstack.session import Session, coproc_named, domain_named, session, vcoproc_named
 from coprocsim.units import PS_PER_MS, PS_PER_NS, TIMELINE_END_PS, show_duration, show_instant
@@ -66,10 +66,8 @@ def _run(machine: Session, until_ps: int, progress: Progress) -> Ran:
     going_on = progress(0, total_ps)
     piece_ps = PS_PER_NS
     while going_on and board.now_ps < until_ps:
-        events, next_ps = board.timeline.order, board.timeline.next_ps()
-        # To where nothing is due it goes in one step.
-        quiet_ps = until_ps if next_ps is None else next_ps
-        machine.run_until(min(until_ps, max(quiet_ps, board.now_ps + piece_ps)))
+        events = board.timeline.order
+        machine.run_until(min(until_ps, board.now_ps + piece_ps))
         # Short pieces where much happens, so that a wish to stop is heard and the trace does not pile up.
         crowded = board.timeline.order - events > _PIECE_EVENTS
         piece_ps = max(1, piece_ps // 2) if crowded else min(2 * piece_ps, _PIECE_PS_MAX)
@@ -222,6 +220,7 @@ def set_schedule(
                 if algorithm is not None:
                     raise CoprocsimError("an algorithm is a coproc's, not a domain's", hint="leave `-d` out")
                 values = check_settings(type(coproc.scheduler), Scope.VCOPROC, settings)
+                check_fit(coproc, type(coproc.scheduler), Scope.VCOPROC, {**vcoproc.settings, **values})
                 tuning.set_vcoproc_parameters(board, vcoproc, values)
                 return
             if not coproc.platform.scheduled:
@@ -230,7 +229,7 @@ def set_schedule(
                     why=f"platform `{coproc.platform.name}` drives hardware-virtualised silicon",
                 )
             _set_coproc(board, coproc, algorithm, settings, Build(machine.machine.config))
-        except BadSetting as error:
+        except BadValue as error:
             raise CoprocsimError(str(error), hint=error.hint) from error
 
 
@@ -240,9 +239,7 @@ def _set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: S
     own = [setting for setting in settings if setting.name not in SHARING]
     values = check_settings(scheduler, Scope.COPROC, own)
     base = coproc.settings if scheduler is type(coproc.scheduler) else scheduler.defaults(Scope.COPROC)
-    too_short = shorter_than_switch(coproc, scheduler, {**base, **values})
-    if too_short is not None:
-        raise CoprocsimError(too_short, hint="no useful time would be left; make the turn longer")
+    check_fit(coproc, scheduler, Scope.COPROC, {**base, **values})
     if scheduler.vcoprocs_max is not None and len(coproc.vcoprocs) > scheduler.vcoprocs_max:
         sharers = ", ".join(f"`{vcoproc.domain.name}`" for vcoproc in coproc.vcoprocs.values())
         raise CoprocsimError(
@@ -251,6 +248,8 @@ def _set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: S
             hint=f"destroy all but one of {sharers} first, or choose another algorithm",
         )
     if scheduler is not type(coproc.scheduler):
+        if coproc.vcoprocs:
+            check_fit(coproc, scheduler, Scope.VCOPROC, scheduler.defaults(Scope.VCOPROC))
         tuning.set_algorithm(board, coproc, scheduler, {**base, **values}, scheduler.defaults(Scope.VCOPROC))
     elif values:
         tuning.set_parameters(board, coproc, values)
@@ -271,13 +270,8 @@ def _sharing(settings: Sequence[Setting]) -> dict[str, Value]:
 # ---------------------------------------------------------------- work and registers
 
 
-def set_workload(
-    machine_path: Path, domain: str, coproc_name: str, options: Sequence[Setting], base: Path
-) -> tuple[str, ...]:
-    """Let a domain's driver do something else from now on; return warnings.
-
-    File names in `options` start from `base`.
-    """
+def set_workload(machine_path: Path, domain: str, coproc_name: str, options: Sequence[Setting], base: Path) -> None:
+    """Let a domain's driver do something else from now on; file names in `options` start from `base`."""
     with session(machine_path) as machine:
         vcoproc = vcoproc_named(machine.board, domain, coproc_name)
         if vcoproc.domain.dying:
@@ -286,7 +280,6 @@ def set_workload(
             domains.give_work(machine.board, vcoproc, with_arrivals(tuple(options), base))
         except BadSetting as error:
             raise CoprocsimError(str(error), hint=error.hint) from error
-        return tuple(uncuttable([vcoproc]))
 
 
 def clear_workload(machine_path: Path, domain: str, coproc_name: str) -> None:
