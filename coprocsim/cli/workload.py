@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, settings
 from coprocsim.cli.tables import json_option, left, print_json, table
 
@@ -28,10 +27,8 @@ def set_workload(machine: Path, domain: str, coproc: str, options: tuple[str, ..
     chosen = settings(options)
     from coprocsim.toolstack import control
 
-    warnings = control.set_workload(machine, domain, coproc, chosen, Path())
+    control.set_workload(machine, domain, coproc, chosen, Path())
     print(f"{domain} on {coproc}: {','.join(f'{each.name}={each.value}' for each in chosen)}")
-    for warning in warnings:
-        messages.warning(warning)
 
 
 @workload_command.command("clear", epilog="Example: coprocsim workload clear infotainment gpu0")
