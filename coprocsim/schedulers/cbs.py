@@ -121,8 +121,9 @@ class ConstantBandwidthServer(Scheduler):
 
     def wake(self, vcoproc: VcoprocId, now_ps: int) -> None:
         self._ready[vcoproc] = None
-        # It may still be on the hardware: what it has run before is booked first.
-        self._servers[vcoproc] = msgspec.structs.replace(self._servers[vcoproc], arrived_ps=now_ps)
+        # It may still be on the hardware: the rule is applied when it is known what it has run before.
+        server = self._servers[vcoproc].arrived(self._rates[vcoproc])
+        self._servers[vcoproc] = msgspec.structs.replace(server, arrived_ps=now_ps)
 
     def sleep(self, vcoproc: VcoprocId, now_ps: int) -> None:
         self._ready.pop(vcoproc, None)

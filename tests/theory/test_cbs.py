@@ -6,8 +6,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from coprocsim.hypervisor import tuning
+from coprocsim.model import VcoprocId
 from coprocsim.parameters import Value
-from coprocsim.schedulers.base import Decision, Turn
+from coprocsim.schedulers.base import Decision, Run, Turn
 from coprocsim.schedulers.cbs import ConstantBandwidthServer
 from tests.machines import MS
 from tests.theory.stage import Task, backlog, jobs, periodic, play, reserved
@@ -56,6 +57,16 @@ def test_one_that_denies_pays_by_its_deadline_and_gains_nothing():
     # 30 ms use up six budgets, so that the next job is due 60 ms later than the other's next one.
     assert played.stretches(0)[:2] == [(0, 30), (60, 90)]
     assert played.ran_ms(0) == 3_000
+
+
+def test_what_ran_before_one_came_back_is_booked_before_its_new_work_arrives():
+    # It goes to sleep and wakes while it is on the coproc: 1 of 4 ms is left, and not too much for 7 more ms.
+    scheduler, vcoproc = ConstantBandwidthServer({}), VcoprocId(1, 0)
+    scheduler.add(vcoproc, {"budget": 4 * MS, "period": 10 * MS}, 0)
+    scheduler.wake(vcoproc, 0)
+    scheduler.sleep(vcoproc, 2 * MS)
+    scheduler.wake(vcoproc, 3 * MS)
+    assert scheduler.pick(3 * MS, Turn(vcoproc, 0, 4 * MS)) == Run(vcoproc, until_ps=4 * MS)
 
 
 def test_new_parameters_hold_from_the_next_budget():

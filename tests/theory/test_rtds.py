@@ -69,6 +69,14 @@ def test_one_that_denies_pays_with_the_budgets_of_later_periods():
     assert played.ran_ms(0) == 4 * 300
 
 
+def test_with_extratime_only_what_one_ran_while_it_denied_is_a_debt():
+    busy = reserved(jobs((0, 9), (0, 50), more=",uncuttable=9ms"), 4, 10, extratime=1)
+    played = play(DeferrableServer, [busy, reserved(backlog(), 6, 10)], 20)
+    # It has denied from 4 to 9. Of these 5 ms, 4 are its next budget, so that it comes last in the second period.
+    assert played.stretches(1) == [(9, 16)]
+    assert played.stretches(0) == [(0, 9), (16, 20)]
+
+
 def test_a_switch_is_paid_for_out_of_the_budget_where_the_vcoproc_pays():
     pays = Sharing(switch_timeout_ps=0, charge=Charge.NONE, payer=Payer.ENTERING)
     played = play(DeferrableServer, [reserved(backlog(), 4, 10)], 10_000, platform=costing(MS), sharing=pays)
