@@ -43,7 +43,10 @@ class BadValue(ValueError):  # noqa: N818 - carries a message for a SourceError,
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One setting of an algorithm or of the sharing: times in ps; `bare_unit` is what a number without unit means."""
+    """One setting of an algorithm or of the sharing: times in ps; `bare_unit` is what a number without unit means.
+
+    Where `zero` is given, 0 is allowed beside the limits and is written as that word: `auto`.
+    """
 
     name: str
     kind: Kind
@@ -55,20 +58,26 @@ class Parameter:
     scope: Scope = Scope.COPROC
     bare_unit: str | None = None
     unit: str = ""
+    zero: str | None = None
 
     def check(self, value: Value) -> Value:
         """Return `value` if it is one of the choices or within the limits; BadValue otherwise."""
         if self.kind is Kind.CHOICE:
             if value not in self.choices:
                 raise BadValue(f"`{self.name}` cannot be `{value}`", did_you_mean(str(value), self.choices, "it takes"))
-        elif not isinstance(value, int) or not self.minimum <= value <= self.maximum:
+        elif not isinstance(value, int) or not (self._is_zero(value) or self.minimum <= value <= self.maximum):
             raise BadValue(f"`{self.name}` = {self.show(value)} is out of range", f"`{self.name}` is {self.limits()}")
         return value
+
+    def _is_zero(self, value: Value) -> bool:
+        return self.zero is not None and value == 0
 
     def parse(self, text: str) -> Value:
         """Return the value that a user wrote, checked; BadValue otherwise."""
         if self.kind is Kind.CHOICE:
             return self.check(text)
+        if text.strip() == self.zero:
+            return 0
         if self.kind is Kind.TIME:
             try:
                 return self.check(parse_duration_ps(text, self.bare_unit))
@@ -82,6 +91,8 @@ class Parameter:
 
     def show(self, value: Value) -> str:
         """Return `value` as a user would write it: `parse` reads it back."""
+        if self.zero is not None and self._is_zero(value):
+            return self.zero
         return format_duration(value) if self.kind is Kind.TIME and isinstance(value, int) else str(value)
 
     def limits(self) -> str:
@@ -89,9 +100,10 @@ class Parameter:
         if self.kind is Kind.CHOICE:
             return " or ".join(self.choices)
         unit = f" {self.unit}" if self.unit else ""
+        zero = f"{self.zero} or " if self.zero is not None else ""
         if self.maximum == 2**62:
-            return f"at least {self.show(self.minimum)}{unit}"
-        return f"{self.show(self.minimum)} to {self.show(self.maximum)}{unit}"
+            return f"{zero}at least {self.show(self.minimum)}{unit}"
+        return f"{zero}{self.show(self.minimum)} to {self.show(self.maximum)}{unit}"
 
     def property_name(self) -> str:
         """Return the tail of its device tree property: times end in `-us`."""

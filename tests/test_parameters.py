@@ -10,6 +10,7 @@ SLICE = Parameter("slice", Kind.TIME, 10**9, "how long a turn is", 10**6, 10**12
 WEIGHT = Parameter("weight", Kind.NUMBER, 256, "its share", 1, 65535, scope=Scope.VCOPROC)
 CAP = Parameter("cap", Kind.NUMBER, 0, "at most", 0, 100, scope=Scope.VCOPROC, unit="%")
 WAKE = Parameter("wake", Kind.CHOICE, "tail", "where", choices=("tail", "head"))
+RATE = Parameter("frequency", Kind.NUMBER, 0, "slots a second", 63, 960, unit="Hz", zero="auto")
 OPEN = Parameter("budget", Kind.TIME, 5, "no upper limit", 1)
 
 
@@ -42,11 +43,19 @@ def test_a_bare_time_counts_in_the_field_s_own_unit():
         (WEIGHT, "0", "`weight` = 0 is out of range", "`weight` is 1 to 65535"),
         (WEIGHT, "-1", "`weight` = `-1` is not a whole number", "`weight` is 1 to 65535"),
         (CAP, "101", "`cap` = 101 is out of range", "`cap` is 0 to 100 %"),
+        (RATE, "62", "`frequency` = 62 is out of range", "`frequency` is auto or 63 to 960 Hz"),
+        (RATE, "never", "`frequency` = `never` is not a whole number", "`frequency` is auto or 63 to 960 Hz"),
         (WAKE, "tial", "`wake` cannot be `tial`", "it takes `tail`, `head`; did you mean `tail`?"),
     ],
 )
 def test_a_refused_value_says_what_would_be_right(parameter: Parameter, text: str, what: str, hint: str):
     assert refusal(parameter, text) == (what, hint)
+
+
+def test_where_zero_has_a_word_it_is_written_so_and_stands_beside_the_limits():
+    assert (RATE.parse("auto"), RATE.show(0)) == (0, "auto")
+    assert (RATE.parse("480"), RATE.show(480)) == (480, "480")
+    assert RATE.from_tree(bytes(4)) == 0
 
 
 def test_what_is_no_time_is_refused_with_the_limits():
@@ -55,7 +64,9 @@ def test_what_is_no_time_is_refused_with_the_limits():
     assert hint == "`slice` is 1us to 1s"
 
 
-@given(st.sampled_from([SLICE, WEIGHT, CAP, WAKE, OPEN]), st.text() | st.from_regex(r"[0-9]+[a-z]*", fullmatch=True))
+@given(
+    st.sampled_from([SLICE, WEIGHT, CAP, RATE, WAKE, OPEN]), st.text() | st.from_regex(r"[0-9]+[a-z]*", fullmatch=True)
+)
 def test_whatever_is_written_is_a_value_within_limits_or_refused(parameter: Parameter, text: str):
     try:
         value = parameter.parse(text)

@@ -20,6 +20,7 @@ from coprocsim.parameters import Value
 from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Turn
 from coprocsim.schedulers.rrobin import RoundRobin
 from tests.machines import MS, US, Machine, S, deny, driver, driver_of, scripted, spec, state, turns
+from tests.scripted import ScriptedPlatform
 
 NO_TIMEOUT = Sharing(switch_timeout_ps=0)
 COSTLY = driver(leave_ps=20 * US, enter_ps=30 * US, invalidate_ps=2 * US)
@@ -110,6 +111,30 @@ def test_who_denies_twice_in_a_row_owes_from_the_first_busy_to_left():
     machine.run(16 * MS)
     assert (a.owed_ps, a.counters.overrun_ps, a.counters.denied_ps, a.counters.denials) == (5 * MS, 5 * MS, 5 * MS, 2)
     assert (b.owed_ps, b.counters.suffered_ps) == (0, 5 * MS)
+
+
+class Noting(RoundRobin):
+    """Notes the turns that it is told of."""
+
+    def __init__(self, settings: Mapping[str, Value]) -> None:
+        super().__init__(settings)
+        self.told: list[Ran] = []
+
+    def ran(self, ran: Ran) -> None:
+        super().ran(ran)
+        self.told.append(ran)
+
+
+def test_who_denies_until_nobody_else_wants_the_coproc_has_overrun_as_well():
+    machine = Machine()
+    coproc = machine.coproc("gpu0", ScriptedPlatform, Noting, settings={"slice": 10 * MS})
+    a, b = machine.vcoproc("a"), machine.vcoproc("b")
+    deny(a, 5 * MS)
+    machine.wake(a, b)
+    machine.at(12 * MS)
+    machine.sleep(b)
+    assert isinstance(coproc.scheduler, Noting)
+    assert coproc.scheduler.told == [Ran(a.vcoproc_id, 0, 12 * MS, 2 * MS, 0, 12 * MS)]
 
 
 def test_resumed_before_its_end_it_is_the_same_turn():

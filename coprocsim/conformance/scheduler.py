@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from coprocsim.conformance.base import CUTS, Broken, Check, Trial, cut_before, once, over, several
 from coprocsim.conformance.hardware import expect_version
 from coprocsim.model import VcoprocId
-from coprocsim.parameters import Kind, Scope, Value, of_scope
+from coprocsim.parameters import BadValue, Kind, Scope, Value, of_scope
 from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Scheduler, Turn
 from coprocsim.units import PS_PER_MS, PS_PER_US, format_duration
 
@@ -266,6 +266,13 @@ def it_states_itself_and_its_parameters(algorithm: type[Scheduler], trial: Trial
         trial.expect(bool(parameter.help), "its help is empty")
     least_ps = algorithm.least_length_ps(algorithm.defaults(Scope.COPROC))
     trial.expect(least_ps is None or least_ps > 0, f"`least_length_ps` is {least_ps}")
+    budget_ps = algorithm.least_budget_ps(algorithm.defaults(Scope.VCOPROC))
+    trial.expect(budget_ps is None or budget_ps > 0, f"`least_budget_ps` is {budget_ps}")
+    for scope in Scope:
+        try:
+            algorithm.check_together(scope, algorithm.defaults(scope))
+        except BadValue as error:
+            raise Broken(f"its defaults of a {scope} are wrong together: {error}") from error
 
 
 def with_nobody_ready_it_idles(algorithm: type[Scheduler], trial: Trial) -> None:

@@ -83,8 +83,9 @@ def _keep(board: Board, coproc: Coproc, granted: Run) -> None:
     turn, current = coproc.turn, coproc.current
     assert turn is not None
     assert current is not None
+    overrun_ps = 0
     if coproc.phase is Phase.DENIED:
-        _denial_over(board, coproc, current)
+        overrun_ps = _denial_over(board, coproc, current)
         coproc.phase = Phase.SETTLED
         board.record(coproc, "resume", current.who)
         # A driver in whose place a fault has denied has not begun to stop.
@@ -93,7 +94,7 @@ def _keep(board: Board, coproc: Coproc, granted: Run) -> None:
             coproc.platform.resume(current.vcoproc_id, board.now_ps)
             interrupts.look(board, coproc)
     if turn.over(board.now_ps):
-        coproc.scheduler.ran(_closed(board, coproc, turn, overrun_ps=0))
+        coproc.scheduler.ran(_closed(board, coproc, turn, overrun_ps))
         _begin_turn(board, coproc, current, granted)
         return
     ends = [end for end in (turn.end_ps, granted.end_ps(turn.since_ps)) if end is not None]

@@ -104,6 +104,19 @@ class Scheduler(ABC):
         del settings
         return None
 
+    @classmethod
+    def least_budget_ps(cls, settings: Mapping[str, Value]) -> int | None:
+        """Return the budget that `settings`, a vcoproc's own, give it; None if there is no such thing.
+
+        One that is not longer than a context switch is refused: to be switched to would use it up.
+        """
+        del settings
+        return None
+
+    @classmethod
+    def check_together(cls, scope: Scope, settings: Mapping[str, Value]) -> None:
+        """Raise BadValue if values of one scope, each of which is allowed, are wrong together."""
+
     def deinit(self) -> None:
         """Give up what `__init__` took; no other call follows."""
 

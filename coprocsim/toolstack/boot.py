@@ -12,6 +12,7 @@ from coprocsim.errors import (
     LookupFailed,
     NodePlace,
     SourceError,
+    Span,
     StateError,
     did_you_mean,
 )
@@ -30,9 +31,9 @@ from coprocsim.snapshot import DomainSettingRow, HistoryRow, MachineRow, Snapsho
 from coprocsim.store import no_machine, opened, require
 from coprocsim.toolstack.config import build_of_file
 from coprocsim.toolstack.deeds import Boot, to_json
+from coprocsim.toolstack.fitting import check_fit
 from coprocsim.toolstack.lookup import coproc_named
 from coprocsim.toolstack.parts import algorithm_named, builds_in, check_installed, platform_for, platform_named
-from coprocsim.toolstack.schedule import shorter_than_switch
 
 DEFAULT_SEED = 1
 _DOMAIN_0_MEMORY_MIB = 1024
@@ -194,13 +195,12 @@ def _bring_up(board: Board, machine: MachineSpec, spec: CoprocSpec, options: Boo
     settings = {**scheduler.defaults(Scope.COPROC), **_settings(scheduler, Scope.COPROC, spec.settings)}
     parts = Parts(MODELS[platform.hardware], platform, scheduler)
     coproc = build_coproc(board, spec, parts, settings, spec.sharing)
-    too_short = shorter_than_switch(coproc, scheduler, settings)
-    if too_short is not None:
-        place = next((setting.place for setting in spec.settings), spec.place)
-        raise DeviceTreeError(too_short, place, hint="no useful time would be left; make the turn longer")
-    for domain, domain_settings in spec.domain_settings.items():
-        for name, value in _settings(scheduler, Scope.VCOPROC, domain_settings).items():
+    _check_fit(coproc, Scope.COPROC, settings, next((setting.place for setting in spec.settings), spec.place))
+    for domain, given in spec.domain_settings.items():
+        for name, value in _settings(scheduler, Scope.VCOPROC, given).items():
             board.domain_settings.append(DomainSettingRow(spec.coproc_id, domain, name, value))
+        if given:
+            _check_fit(coproc, Scope.VCOPROC, vcoproc_settings(board, coproc, domain, {}), given[0].place)
     return coproc
 
 
@@ -273,12 +273,20 @@ def _settings(scheduler: type[Scheduler], scope: Scope, given: tuple[TreeSetting
     return values
 
 
+def _check_fit(coproc: Coproc, scope: Scope, settings: Mapping[str, Value], place: Span | NodePlace | None) -> None:
+    try:
+        check_fit(coproc, type(coproc.scheduler), scope, settings)
+    except BadValue as error:
+        raise DeviceTreeError(str(error), place, hint=error.hint) from error
+
+
 def _create_domain_0(board: Board, machine: MachineSpec) -> None:
     """Create Domain-0 with the vcoprocs that the tree gives to it."""
     plans = []
     for request in machine.dom0_coprocs:
         coproc = coproc_named(board, request.value)
         settings = vcoproc_settings(board, coproc, DOMAIN_0_NAME, {})
+        _check_fit(coproc, Scope.VCOPROC, settings, request.place)
         plans.append(domains.VcoprocPlan(coproc.spec.coproc_id, coproc.spec.regions, settings, place=request.place))
     memory_mib = _DOMAIN_0_MEMORY_MIB
     plan = domains.DomainPlan(DOMAIN_0_NAME, memory_mib, memory_mib, 1, tuple(plans), domain_id=DOMAIN_0)

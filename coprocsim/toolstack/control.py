@@ -9,7 +9,7 @@ from coprocsim.errors import CoprocsimError, StateError
 from coprocsim.hypervisor import mmio
 from coprocsim.hypervisor.state import Asked, Board
 from coprocsim.model import Setting, VcoprocId, VcoprocState
-from coprocsim.parameters import BadSetting
+from coprocsim.parameters import BadSetting, BadValue
 from coprocsim.schedulers.base import Idle
 from coprocsim.toolstack.deeds import Access, ClearWorkload, SetCoproc, SetVcoproc, SetWorkload, pairs
 from coprocsim.toolstack.domain import uncuttable, with_arrivals
@@ -234,7 +234,7 @@ def set_schedule(
             chosen = () if algorithm is None else ("--algorithm", algorithm)
             command = " ".join(("sched set", coproc.spec.coproc_id, *chosen, *words))
             machine.do(SetCoproc(coproc.spec.coproc_id, algorithm, pairs(settings)), command)
-        except BadSetting as error:
+        except BadValue as error:
             raise CoprocsimError(str(error), hint=error.hint) from error
 
 

@@ -30,9 +30,10 @@ from coprocsim.model import (
     VcoprocNode,
     WorkloadRequest,
 )
-from coprocsim.parameters import BadSetting, Scope
+from coprocsim.parameters import BadSetting, BadValue, Scope
 from coprocsim.toolstack.boot import ADDRESS_STOP, shown_path, vcoproc_settings
 from coprocsim.toolstack.deeds import CreateDomain, DestroyDomain, PauseDomain, UnpauseDomain
+from coprocsim.toolstack.fitting import check_fit
 from coprocsim.toolstack.lookup import coproc_named, domain_named
 from coprocsim.toolstack.parts import check_settings
 from coprocsim.toolstack.session import session
@@ -130,6 +131,11 @@ def _plan_vcoproc(
     except BadSetting as error:
         raise CfgError(str(error), error.setting.place, hint=error.hint) from error
     settings = vcoproc_settings(board, coproc, domain, given)
+    try:
+        check_fit(coproc, type(coproc.scheduler), Scope.VCOPROC, settings)
+    except BadValue as error:
+        place = request.options[0].place if request.options else request.place
+        raise CfgError(str(error), place, hint=error.hint) from error
     windows = _windows(board, coproc, request, nodes)
     return domains.VcoprocPlan(coproc.spec.coproc_id, windows, settings, place=request.place)
 

@@ -1,9 +1,9 @@
 """How a coproc is shared from now on: what a user wrote, checked, and done.
 
-Raises BadSetting for a value, LookupFailed for a name, CoprocsimError for what cannot be; then nothing is changed.
+Raises BadValue for a value, LookupFailed for a name, CoprocsimError for what cannot be; then nothing is changed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from coprocsim.errors import CoprocsimError
 from coprocsim.hypervisor import tuning
@@ -11,15 +11,16 @@ from coprocsim.hypervisor.state import Board, Coproc, Vcoproc
 from coprocsim.model import Setting
 from coprocsim.options.build import Build
 from coprocsim.parameters import BadSetting, BadValue, Scope, Value
-from coprocsim.schedulers.base import Scheduler
 from coprocsim.sharing import SHARING
+from coprocsim.toolstack.fitting import check_fit
 from coprocsim.toolstack.parts import algorithm_named, check_settings
-from coprocsim.units import show_duration
 
 
 def set_vcoproc(board: Board, vcoproc: Vcoproc, settings: Sequence[Setting]) -> None:
     """Change a vcoproc's own parameters of its coproc's algorithm."""
-    values = check_settings(type(vcoproc.coproc.scheduler), Scope.VCOPROC, settings)
+    scheduler = type(vcoproc.coproc.scheduler)
+    values = check_settings(scheduler, Scope.VCOPROC, settings)
+    check_fit(vcoproc.coproc, scheduler, Scope.VCOPROC, {**vcoproc.settings, **values})
     tuning.set_vcoproc_parameters(board, vcoproc, values)
 
 
@@ -30,9 +31,7 @@ def set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: Se
     own = [setting for setting in settings if setting.name not in SHARING]
     values = check_settings(scheduler, Scope.COPROC, own)
     base = coproc.settings if scheduler is type(coproc.scheduler) else scheduler.defaults(Scope.COPROC)
-    too_short = shorter_than_switch(coproc, scheduler, {**base, **values})
-    if too_short is not None:
-        raise CoprocsimError(too_short, hint="no useful time would be left; make the turn longer")
+    check_fit(coproc, scheduler, Scope.COPROC, {**base, **values})
     if scheduler.vcoprocs_max is not None and len(coproc.vcoprocs) > scheduler.vcoprocs_max:
         sharers = ", ".join(f"`{vcoproc.domain.name}`" for vcoproc in coproc.vcoprocs.values())
         raise CoprocsimError(
@@ -41,6 +40,8 @@ def set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: Se
             hint=f"destroy all but one of {sharers} first, or choose another algorithm",
         )
     if scheduler is not type(coproc.scheduler):
+        if coproc.vcoprocs:
+            check_fit(coproc, scheduler, Scope.VCOPROC, scheduler.defaults(Scope.VCOPROC))
         tuning.set_algorithm(board, coproc, scheduler, {**base, **values}, scheduler.defaults(Scope.VCOPROC))
     elif values:
         tuning.set_parameters(board, coproc, values)
@@ -56,17 +57,3 @@ def _sharing(settings: Sequence[Setting]) -> dict[str, Value]:
         except BadValue as error:
             raise BadSetting(setting, str(error), error.hint) from error
     return values
-
-
-def shorter_than_switch(coproc: Coproc, scheduler: type[Scheduler], settings: Mapping[str, Value]) -> str | None:
-    """Return what is wrong if a turn under `settings` is no longer than a context switch, else None."""
-    length_ps = scheduler.least_length_ps(settings)
-    cost_ps = coproc.platform.switch_cost_max_ps
-    if coproc.spec.streams:
-        cost_ps += coproc.platform.iommu_invalidate_ps
-    if length_ps is None or length_ps > cost_ps:
-        return None
-    return (
-        f"a turn of {show_duration(length_ps)} on `{coproc.spec.coproc_id}` is no longer than a context switch, "
-        f"which takes up to {show_duration(cost_ps)}"
-    )

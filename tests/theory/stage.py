@@ -4,7 +4,7 @@ Guests react at once, nothing is denied unless a job says so, one unit of a case
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from coprocsim.hypervisor import domains
 from coprocsim.hypervisor.state import Vcoproc
@@ -13,7 +13,7 @@ from coprocsim.parameters import Scope, Value
 from coprocsim.platforms.base import Platform
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.schedulers.base import Scheduler
-from tests.machines import MS, Machine, settings_of, spec
+from tests.machines import MS, Machine, Row, settings_of, spec
 
 UNCHARGED = Sharing(switch_timeout_ps=0, charge=Charge.NONE)
 
@@ -69,6 +69,11 @@ def backlog(work_ms: float = 1, more: str = "", **own: Value) -> Task:
     return Task(f"kind=backlog,work={_ps(work_ms)}{more}", own)
 
 
+def reserved(task: Task, budget_ms: int, period_ms: int, **more: Value) -> Task:
+    """Return `task` with so much budget in each period, for algorithms with reservations."""
+    return replace(task, own={"budget": budget_ms * MS, "period": period_ms * MS, **more})
+
+
 def _ps(ms: float) -> str:
     return f"{round(ms * MS)}ps"
 
@@ -100,13 +105,30 @@ class Played:
         self.machine.book()
         return self.vcoprocs[which].counters.run_ps / MS
 
+    def supplied_ms(self, which: int, from_ms: float, until_ms: float) -> float:
+        """Return what a task had of the coproc between two instants that have passed."""
+        return sum(max(0, min(end_ms, until_ms) - max(begin_ms, from_ms)) for begin_ms, end_ms in self.stretches(which))
+
+    def stretches(self, which: int) -> list[tuple[float, float]]:
+        """Return from when until when a task ran, each time."""
+        begun_ms, found = None, []
+        for row in self._rows("state", which):
+            if row[5] == "RUNNING" and begun_ms is None:
+                begun_ms = row[0] / MS
+            elif row[5] in ("WAITING", "SLEEPING") and begun_ms is not None:
+                found.append((begun_ms, row[0] / MS))
+                begun_ms = None
+        if begun_ms is not None:
+            found.append((begun_ms, self.machine.board.now_ps / MS))
+        return [(begin_ms, end_ms) for begin_ms, end_ms in found if end_ms > begin_ms]
+
     def order(self) -> list[tuple[float, int]]:
         """Return when who began to run, as (instant, task)."""
         numbers = {each.who: number for number, each in enumerate(self.vcoprocs)}
         rows = self.machine.rows("state")
         return [(row[0] / MS, numbers[row[3]]) for row in rows if (row[4], row[5]) == ("WAITING", "RUNNING")]
 
-    def _rows(self, what: str, which: int) -> list[tuple[int, ...]]:
+    def _rows(self, what: str, which: int) -> list[Row]:
         return [row for row in self.machine.rows(what) if row[3] == self.vcoprocs[which].who]
 
 
