@@ -2,10 +2,13 @@
 
 from coprocsim.plugins import Registry
 from coprocsim.schedulers.base import Scheduler
+from coprocsim.schedulers.credit import Credit
 from coprocsim.schedulers.edf import EarliestDeadline
+from coprocsim.schedulers.fair import Fair
 from coprocsim.schedulers.null import Null
 from coprocsim.schedulers.priority import FixedPriority
 from coprocsim.schedulers.rrobin import RoundRobin
+from coprocsim.schedulers.timebased import TimeBased
 
 ALGORITHMS: Registry[Scheduler] = Registry(
     "scheduling algorithm",
@@ -13,8 +16,11 @@ ALGORITHMS: Registry[Scheduler] = Registry(
     Scheduler,
     (
         RoundRobin,
+        Credit,
+        Fair,
         FixedPriority,
         EarliestDeadline,
+        TimeBased,
         Null,
     ),
     ("name", "summary"),
