@@ -1,0 +1,276 @@
+"""Credit, as Xen's credit scheduler (xen/common/sched/credit.c): credits by weight, caps, and a boost for who wakes.
+
+Whoever runs pays with credits. Once in a period, which is as long as the slice, what was paid is handed out again by
+weight among those that take part. Who has credits left is UNDER, who has none is OVER and waits for those that have;
+among equals it goes round. One that wakes UNDER is boosted: it comes before all others, and preempts as soon as the
+`ratelimit` allows. Credits below 0 are a debt; it is not forgiven to one that sleeps.
+
+Xen hands out the whole period whatever was used, and trims what piles up. Here as much is handed out as was used, so
+that idle time and switches that nobody pays leave no credits behind; an account that is in balance keeps each share
+within a few periods of its due, however long the time.
+"""
+
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+
+import msgspec
+
+from coprocsim.model import Json, VcoprocId
+from coprocsim.parameters import Kind, Parameter, Scope, Value
+from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Scheduler, Turn
+from coprocsim.units import PS_PER_MS, PS_PER_S
+
+
+class _Rank(IntEnum):
+    """Xen's priorities, the first the highest."""
+
+    BOOST = 0
+    UNDER = 1
+    OVER = 2
+
+
+@dataclass(slots=True)
+class Books:
+    """Everybody's credits, and what those with a cap have used; `accounted_ps` is when they were last settled."""
+
+    accounted_ps: int = 0
+    credit_ps: dict[VcoprocId, int] = field(default_factory=dict)
+    used_ps: dict[VcoprocId, int] = field(default_factory=dict)
+
+    def copy(self) -> "Books":
+        """Return books that may be changed on their own."""
+        return Books(self.accounted_ps, dict(self.credit_ps), dict(self.used_ps))
+
+    def pay(self, vcoproc: VcoprocId, time_ps: int) -> None:
+        """Take what one has had out of its credits."""
+        if vcoproc in self.credit_ps:
+            self.credit_ps[vcoproc] -= time_ps
+            self.used_ps[vcoproc] += time_ps
+
+
+class _Saved(msgspec.Struct):
+    version: int
+    ring: list[VcoprocId]
+    boosted: list[VcoprocId]
+    accounted_ps: int
+    credit_ps: list[tuple[VcoprocId, int]]
+    used_ps: list[tuple[VcoprocId, int]]
+    yielded_ps: int | None
+
+
+class Credit(Scheduler):
+    """A vcoproc that has used its cap is parked until the next period; what it overran is taken off then."""
+
+    name = "credit"
+    summary = "as Xen's: credits by weight, a cap, and a boost for who wakes and has credits left"
+    books_overrun = True
+    parameters = (
+        Parameter(
+            "slice",
+            Kind.TIME,
+            30 * PS_PER_MS,
+            "how long a turn is, and how often credits are handed out",
+            PS_PER_MS,
+            PS_PER_S,
+            bare_unit="ms",
+        ),
+        Parameter(
+            "ratelimit",
+            Kind.TIME,
+            PS_PER_MS,
+            "a turn is not preempted before it has lasted so long",
+            0,
+            500 * PS_PER_MS,
+            bare_unit="us",
+        ),
+        Parameter(
+            "weight",
+            Kind.NUMBER,
+            256,
+            "its share, against the weights of the others",
+            1,
+            65535,
+            scope=Scope.VCOPROC,
+        ),
+        Parameter(
+            "cap",
+            Kind.NUMBER,
+            0,
+            "the most that it may have of the coproc, 0 for no limit",
+            0,
+            100,
+            scope=Scope.VCOPROC,
+            unit="%",
+        ),
+    )
+
+    def __init__(self, settings: Mapping[str, Value]) -> None:
+        super().__init__(settings)
+        self._weights: dict[VcoprocId, int] = {}
+        self._caps: dict[VcoprocId, int] = {}
+        self._ring: OrderedDict[VcoprocId, None] = OrderedDict()
+        self._boosted: set[VcoprocId] = set()
+        self._books = Books()
+        self._yielded_ps: int | None = None
+        self._read_settings()
+
+    @classmethod
+    def least_length_ps(cls, settings: Mapping[str, Value]) -> int | None:
+        return int(settings["slice"])
+
+    def reconfigure(self, settings: Mapping[str, Value]) -> None:
+        super().reconfigure(settings)
+        self._read_settings()
+
+    def _read_settings(self) -> None:
+        self._slice_ps = int(self.settings["slice"])
+        self._ratelimit_ps = int(self.settings["ratelimit"])
+
+    def add(self, vcoproc: VcoprocId, settings: Mapping[str, Value], now_ps: int) -> None:
+        self._account(self._books, now_ps)
+        self._weights[vcoproc] = int(settings["weight"])
+        self._caps[vcoproc] = int(settings["cap"])
+        self._books.credit_ps.setdefault(vcoproc, 0)
+        self._books.used_ps.setdefault(vcoproc, 0)
+
+    def remove(self, vcoproc: VcoprocId, now_ps: int) -> None:
+        self._account(self._books, now_ps)
+        self._ring.pop(vcoproc, None)
+        self._boosted.discard(vcoproc)
+        for known in (self._weights, self._caps, self._books.credit_ps, self._books.used_ps):
+            del known[vcoproc]
+
+    def wake(self, vcoproc: VcoprocId, now_ps: int) -> None:
+        self._account(self._books, now_ps)
+        credit_ps = min(self._books.credit_ps[vcoproc], self._allowance_ps(vcoproc))
+        self._books.credit_ps[vcoproc] = credit_ps
+        self._ring[vcoproc] = None
+        if credit_ps >= 0:
+            self._boosted.add(vcoproc)
+
+    def sleep(self, vcoproc: VcoprocId, now_ps: int) -> None:
+        self._account(self._books, now_ps)
+        self._ring.pop(vcoproc, None)
+        self._boosted.discard(vcoproc)
+
+    def yield_(self, vcoproc: VcoprocId, now_ps: int) -> None:
+        if vcoproc in self._ring:
+            self._yielded_ps = now_ps
+
+    def ready(self) -> Collection[VcoprocId]:
+        return self._ring
+
+    # ------------------------------------------------------------ credits
+
+    def _allowance_ps(self, vcoproc: VcoprocId) -> int:
+        """Return what one can use in a period; more credits than that it cannot save up."""
+        return self._slice_ps * (self._caps[vcoproc] or 100) // 100
+
+    def _parked(self, books: Books, vcoproc: VcoprocId) -> bool:
+        return self._caps[vcoproc] > 0 and books.used_ps[vcoproc] >= self._allowance_ps(vcoproc)
+
+    def _account(self, books: Books, before_ps: int) -> None:
+        """Settle `books` for each period that has ended before an instant; what happens at an end happens before it."""
+        periods = max(0, (before_ps - 1 - books.accounted_ps) // self._slice_ps)
+        if not periods:
+            return
+        books.accounted_ps += periods * self._slice_ps
+        for vcoproc, used_ps in books.used_ps.items():
+            allowance_ps = self._allowance_ps(vcoproc)
+            # One period is saved up, for others may have their turn just then.
+            books.used_ps[vcoproc] = max(-allowance_ps, used_ps - periods * allowance_ps)
+        for _ in range(periods):
+            if not self._hand_out(books):
+                break
+
+    def _hand_out(self, books: Books) -> bool:
+        """Hand out by weight what was paid, or take back what is too much; return whether that was anything."""
+        paid_ps = -sum(books.credit_ps[each] for each in self._ring)
+        weight = sum(self._weights[each] for each in self._ring)
+        before = dict(books.credit_ps)
+        for each in self._ring:
+            part_ps = abs(paid_ps) * self._weights[each] // weight
+            credit_ps = books.credit_ps[each] + (part_ps if paid_ps >= 0 else -part_ps)
+            # What a cap keeps one from using goes to the others, the next time.
+            books.credit_ps[each] = min(credit_ps, self._allowance_ps(each)) if self._caps[each] else credit_ps
+        return books.credit_ps != before
+
+    # ------------------------------------------------------------ turns
+
+    def pick(self, now_ps: int, turn: Turn | None) -> Decision:
+        if not self._ring:
+            return Idle()
+        books, order = self._books.copy(), list(self._ring)
+        leaves = turn is not None and (turn.denied or turn.over(now_ps) or now_ps == self._yielded_ps)
+        if turn is not None and (leaves or turn.vcoproc not in self._ring):
+            books.pay(turn.vcoproc, now_ps - turn.since_ps)
+        self._account(books, now_ps + 1)
+        current = turn.vcoproc if turn is not None and turn.vcoproc in self._ring else None
+        if current is not None and leaves:
+            order.remove(current)
+            order.append(current)
+        able = [each for each in order if not self._parked(books, each)]
+        if now_ps == self._yielded_ps and current is not None and len(able) > 1 and current in able:
+            able.remove(current)
+        if not able:
+            return Idle(until_ps=books.accounted_ps + self._slice_ps)
+        served = current if leaves else None
+        first = min(able, key=lambda each: self._rank(books, each, served))
+        if turn is None or current is None or leaves or current not in able:
+            return self._run(books, first)
+        if self._rank(books, first, None) < self._rank(books, current, None):
+            preempted_ps = turn.since_ps + self._ratelimit_ps
+            if now_ps >= preempted_ps:
+                return self._run(books, first)
+            granted = self._run(books, current)
+            return replace(granted, until_ps=min(preempted_ps, granted.until_ps or preempted_ps))
+        return self._run(books, current)
+
+    def _rank(self, books: Books, vcoproc: VcoprocId, served: VcoprocId | None) -> _Rank:
+        """Return one's priority; a boost is over when it has been `served`."""
+        if books.credit_ps[vcoproc] < 0:
+            return _Rank.OVER
+        return _Rank.BOOST if vcoproc in self._boosted and vcoproc != served else _Rank.UNDER
+
+    def _run(self, books: Books, vcoproc: VcoprocId) -> Run:
+        """Return a turn: a slice, or less if the cap allows less, but not less than what no preemption cuts.
+
+        It ends with the period if then somebody may go on who is parked.
+        """
+        length_ps = self._slice_ps
+        if self._caps[vcoproc]:
+            left_ps = self._allowance_ps(vcoproc) - books.used_ps[vcoproc]
+            length_ps = min(length_ps, max(left_ps, self._ratelimit_ps))
+        parked = any(self._parked(books, each) for each in self._ring)
+        return Run(vcoproc, length_ps, books.accounted_ps + self._slice_ps if parked else None)
+
+    def ran(self, ran: Ran) -> None:
+        self._books.pay(ran.vcoproc, ran.run_ps + ran.switch_ps)
+        self._account(self._books, ran.now_ps)
+        self._boosted.discard(ran.vcoproc)
+        self._yielded_ps = None
+        if ran.vcoproc in self._ring:
+            self._ring.move_to_end(ran.vcoproc)
+
+    def save(self) -> Json:
+        books = self._books
+        state = _Saved(
+            1,
+            list(self._ring),
+            sorted(self._boosted),
+            books.accounted_ps,
+            sorted(books.credit_ps.items()),
+            sorted(books.used_ps.items()),
+            self._yielded_ps,
+        )
+        saved: Json = msgspec.to_builtins(state)
+        return saved
+
+    def restore(self, saved: Json) -> None:
+        state = msgspec.convert(saved, _Saved)
+        self._ring = OrderedDict.fromkeys(state.ring)
+        self._boosted = set(state.boosted)
+        self._books = Books(state.accounted_ps, dict(state.credit_ps), dict(state.used_ps))
+        self._yielded_ps = state.yielded_ps

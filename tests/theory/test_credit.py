@@ -1,0 +1,65 @@
+"""`credit` keeps what Xen's promises: shares by weight, caps, and a boost for who wakes with credits left."""
+
+import pytest
+
+from coprocsim.schedulers.credit import Credit
+from tests.theory.stage import backlog, jobs, play
+
+SLICE_MS = 30
+
+
+@pytest.mark.parametrize("until_ms", [1000, 10_000, 20_000])
+def test_weights_1_2_4_are_the_shares_within_three_periods_at_any_time(until_ms: int):
+    # One may be a slice ahead of its credits and wait for both others to have theirs: three periods, however long.
+    played = play(Credit, [backlog(1, weight=weight) for weight in (100, 200, 400)], until_ms)
+    for which, weight in enumerate((1, 2, 4)):
+        assert abs(played.ran_ms(which) - until_ms * weight / 7) <= 3 * SLICE_MS
+
+
+def test_a_cap_holds_although_the_coproc_would_idle():
+    # 20 % of 6 s is 1200 ms; one period's 6 ms may be saved up, one owed.
+    played = play(Credit, [backlog(1, cap=20)], 6000)
+    assert abs(played.ran_ms(0) - 1200) <= 6
+
+
+def test_what_a_cap_leaves_goes_to_the_others_by_weight():
+    # 10 % to the capped one in spite of its weight; of 90 % a third and two thirds.
+    tasks = [backlog(1, weight=1000, cap=10), backlog(1, weight=100), backlog(1, weight=200)]
+    played = play(Credit, tasks, 20_000)
+    for which, share in enumerate((0.1, 0.3, 0.6)):
+        assert abs(played.ran_ms(which) - 20_000 * share) <= 4 * SLICE_MS
+
+
+def test_one_that_wakes_with_credits_left_is_boosted_but_does_not_preempt_before_the_ratelimit():
+    # At 60 ms both others have had their turn, and with it their own boost. The waker comes 0.4 ms into the third turn.
+    played = play(Credit, [backlog(1), backlog(1), jobs((60.4, 2))], 70)
+    assert [at_ms for at_ms, which in played.order() if which == 2] == [61]
+    assert played.finishes(2) == [63]
+
+
+def test_without_a_ratelimit_it_preempts_at_once():
+    played = play(Credit, [backlog(1), backlog(1), jobs((60.4, 2))], 70, ratelimit=0)
+    assert played.finishes(2) == [62.4]
+
+
+def test_one_that_wakes_over_its_share_waits_for_those_that_have_credits():
+    # 100 ms that could not be cut are a debt of 100 ms. Of what the two pay back each earns a half, so that the
+    # sleeper has credits again after the other has had as much; it wakes 10 ms later and must wait until then.
+    tasks = [jobs((0, 100), (110, 2), more=",uncuttable=all"), backlog(1)]
+    played = play(Credit, tasks, 400)
+    assert played.finishes(0)[1] > 100 + 60
+
+
+def test_one_whose_jobs_cannot_be_cut_does_not_gain():
+    # Jobs of 100 ms against turns of 30 ms, equal weights: half, within one job and three periods.
+    played = play(Credit, [backlog(100, ",uncuttable=all"), backlog(1)], 20_000)
+    assert abs(played.ran_ms(0) - 10_000) <= 100 + 3 * SLICE_MS
+
+
+def test_debt_is_not_forgiven_to_one_that_sleeps():
+    # 100 ms that cannot be cut, then 100 ms asleep, again and again, beside two that always have work: in 20 s a
+    # third would be 6667 ms, and one that sleeps half of the time cannot have more than that.
+    gone = jobs(*((number * 200, 100) for number in range(100)), more=",uncuttable=all")
+    played = play(Credit, [gone, backlog(1), backlog(1)], 20_000)
+    assert played.ran_ms(0) <= 20_000 / 3 + 100 + 3 * SLICE_MS
+    assert abs(played.ran_ms(1) - played.ran_ms(2)) <= 3 * SLICE_MS + 100
