@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from coprocsim.errors import CfgError, DeviceTreeError, NodePlace, SourceError, Span
 from coprocsim.guests import guest_of
 from coprocsim.guests.base import GuestSite
-from coprocsim.hypervisor import faults, interrupts, iommu, isolation, lifecycle
+from coprocsim.hypervisor import faults, interrupts, iommu, leaks, lifecycle
 from coprocsim.hypervisor.mmio import VcoprocPort
 from coprocsim.hypervisor.state import Board, Domain, OpenJob, Phase, Vcoproc
 from coprocsim.model import (
@@ -206,7 +206,7 @@ def _detach(board: Board, vcoproc: Vcoproc) -> None:
     lifecycle.set_state(board, vcoproc, VcoprocState.UNKNOWN)
     coproc.scheduler.remove(vcoproc_id, board.now_ps)
     coproc.platform.domain_destroy(vcoproc_id)
-    isolation.forgotten(coproc, vcoproc)
+    leaks.note_destroyed(coproc, vcoproc)
     faults.forget(coproc, vcoproc)
     if not coproc.platform.scheduled:
         iommu.disable(board, coproc, vcoproc)

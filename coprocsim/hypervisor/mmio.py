@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from coprocsim.guests.base import DataAbort
-from coprocsim.hypervisor import interrupts, isolation, lifecycle
+from coprocsim.hypervisor import interrupts, isolation, leaks, lifecycle
 from coprocsim.hypervisor.state import Board, Coproc, Domain, Phase, Vcoproc
 from coprocsim.model import Region, VcoprocState
 from coprocsim.platforms.base import Refused
@@ -92,7 +92,7 @@ def _trap(board: Board, vcoproc: Vcoproc, window: Region, offset: int, size: int
         answer = coproc.platform.read(vcoproc.vcoproc_id, window.name, offset, size)
     else:
         if board.checks:
-            isolation.changing(board, vcoproc)
+            leaks.check_before_change(board, vcoproc)
         answer = coproc.platform.write(vcoproc.vcoproc_id, window.name, offset, size, value)
         vcoproc.changed = True
     if board.checks:

@@ -10,7 +10,7 @@ from coprocsim.engine import Due, Key, Timeline
 from coprocsim.engine import Phase as Order
 from coprocsim.errors import NodePlace
 from coprocsim.guests import guest_of
-from coprocsim.hypervisor import isolation
+from coprocsim.hypervisor import leaks
 from coprocsim.hypervisor.domains import site_of, streams_of
 from coprocsim.hypervisor.machine import Parts, build_coproc
 from coprocsim.hypervisor.state import Board, Coproc, Departed, Domain, Fault, OpenJob, Phase, Use, Vcoproc
@@ -249,7 +249,7 @@ def from_rows(snapshot: Snapshot, parts_of: Callable[[rows.CoprocRow], Parts]) -
         coproc.hardware.restore(states["hardware", coproc_row.coproc_id])
         coproc.platform.restore(states["platform", coproc_row.coproc_id])
         if ("mirror-hardware", coproc_row.coproc_id) in states:
-            coproc.mirror = isolation.mirror_of(board.timeline, coproc)
+            coproc.mirror = leaks.mirror_of(board.timeline, coproc)
             coproc.mirror.hardware.restore(states["mirror-hardware", coproc_row.coproc_id])
             coproc.mirror.platform.restore(states["mirror-platform", coproc_row.coproc_id])
         if ("departed", coproc_row.coproc_id) in states:

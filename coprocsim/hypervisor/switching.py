@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from coprocsim.engine import Phase as Order
 from coprocsim.errors import PluginError
-from coprocsim.hypervisor import faults, interrupts, iommu, isolation, ladder
+from coprocsim.hypervisor import faults, interrupts, iommu, isolation, ladder, leaks
 from coprocsim.hypervisor.lifecycle import apply, set_state, use
 from coprocsim.hypervisor.state import Asked, Board, Coproc, Phase, Use, Vcoproc
 from coprocsim.model import Charge, FaultKind, Payer, VcoprocState
@@ -131,7 +131,7 @@ def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> 
     context: dict[str, bytes] = {}
     left: Leave | None = faults.leaving(board, coproc, current)
     if left is None:
-        context = isolation.context_of(board, coproc) if board.checks else {}
+        context = leaks.context_of(board, coproc) if board.checks else {}
         left = coproc.platform.switch_from(current.vcoproc_id, board.now_ps)
         coproc.stopping = isinstance(left, Busy)
     interrupts.look(board, coproc)
@@ -144,7 +144,7 @@ def _leave(board: Board, coproc: Coproc, current: Vcoproc, answer: Decision) -> 
         case Left(cost_ps):
             board.record(coproc, "switch_from", who, "left", cost_ps)
             cost_ps = isolation.checked_cost_ps(board, coproc, who, "switch_from", cost_ps)
-            isolation.left(coproc, current, context if board.checks else None)
+            leaks.note_left(coproc, current, context if board.checks else None)
             _close_turn(board, coproc, current)
             coproc.answer = answer
             # What the context raised while it was being stopped is still its own, however short the switch.
@@ -302,7 +302,7 @@ def _enter(board: Board, coproc: Coproc, vcoproc: Vcoproc, granted: Run) -> None
         return
     fault = faults.failing(board, coproc, FaultKind.FAIL_ENTER, vcoproc)
     if fault is None and board.checks:
-        isolation.entering(board, coproc, vcoproc)
+        leaks.load_mirror(board, coproc, vcoproc)
     match fault or coproc.platform.switch_to(vcoproc.vcoproc_id, board.now_ps):
         case Entered(cost_ps):
             board.record(coproc, "switch_to", vcoproc.who, "entered", cost_ps)
@@ -331,9 +331,9 @@ def _entered(board: Board, coproc: Coproc) -> None:
         vcoproc.sleep_noted = False
         set_state(board, vcoproc, _ASKED_TO_SLEEP)
         board.touch(coproc)
-    isolation.starting(board, coproc)
+    leaks.refresh_mirror(board, coproc)
     effects = coproc.platform.start(vcoproc.vcoproc_id, board.now_ps)
-    isolation.entered(board, coproc, vcoproc)
+    leaks.check_entered(board, coproc, vcoproc)
     if board.checks:
         isolation.check_own(board, vcoproc, "the start", effects)
     apply(board, coproc, effects)
