@@ -155,9 +155,10 @@ class Machine:
         settings: Mapping[str, Value] | None = None,
         sharing: Sharing = USUAL,
         described: CoprocSpec | None = None,
+        model: type[Hardware] | None = None,
     ) -> Coproc:
-        """Add a coproc; `settings` adds to the algorithm's defaults."""
-        parts = Parts(hardware_of(platform), platform, algorithm)
+        """Add a coproc; `settings` adds to the algorithm's defaults, `model` replaces the platform's own."""
+        parts = Parts(model or hardware_of(platform), platform, algorithm)
         values = {**algorithm.defaults(Scope.COPROC), **(settings or {})}
         coproc = build_coproc(self.board, described or spec(coproc_id), parts, values, sharing)
         coproc.platform.probe(self.board.now_ps)

@@ -127,6 +127,7 @@ class SlowUnit:
         self.enabled = bool(value & reg.CONTROL_ENABLE)
         if self.jobs and value & reg.CONTROL_ABORT:
             self.jobs[0].work = self.to_cut(self.jobs[0])
+            self.jobs[0].uncuttable = min(self.jobs[0].uncuttable, self.jobs[0].work)
         if self.jobs and not self.to_cut(self.jobs[0]) and not (self.enabled and self.jobs[0].work):
             self.first = None
 
@@ -302,6 +303,14 @@ def test_an_aborted_job_ends_after_its_uncuttable_part():
     pair.advance(60_000)
     assert pair.unit.read(reg.DONE_COUNT, 4, 60_000) == 1
     assert pair.unit.next_ps() == 110_000
+
+
+def test_a_job_that_is_given_up_before_its_first_cycle_is_over_has_no_uncuttable_part_left():
+    """So it is the same when it is put back into its place, where no more is uncuttable than there is."""
+    pair = enabled_pair((100, 60))
+    pair.write(reg.CONTROL, 4, reg.CONTROL_ABORT, 0)
+    assert pair.unit.read(reg.PLACE_0 + reg.PLACE_WORK_LO, 8, 0) == 0
+    assert pair.unit.read(reg.PLACE_0 + reg.PLACE_UNCUTTABLE_LO, 8, 0) == 0
 
 
 def test_what_is_aborted_within_a_cycle_ends_at_its_edge_where_the_next_begins():

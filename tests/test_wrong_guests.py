@@ -13,15 +13,18 @@ from coprocsim.datasheets import vgpu
 from coprocsim.guests import guest_of
 from coprocsim.guests.base import DataAbort, GuestSite
 from coprocsim.guests.fuzz import Fuzz
-from coprocsim.hypervisor import domains, mmio
+from coprocsim.hypervisor import domains, iommu, mmio
 from coprocsim.hypervisor.mmio import Route
 from coprocsim.hypervisor.state import Domain
+from coprocsim.model import Effect, RaiseIrq, VcoprocId
 from coprocsim.observe.verify import verified
 from coprocsim.observe.view import view
 from coprocsim.parameters import BadSetting
 from coprocsim.platforms import PLATFORMS
-from coprocsim.platforms.base import Platform
+from coprocsim.platforms.base import Answer, Platform, Refused
+from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.vgpu import VirtualGpuPlatform
+from coprocsim.platforms.xxc import XxcPlatform
 from coprocsim.schedulers.unscheduled import Unscheduled
 from coprocsim.store import read
 from coprocsim.toolstack import control
@@ -60,7 +63,7 @@ def test_it_takes_nothing_but_time_from_others_and_each_abort_is_its_own(platfor
     assert beside.accesses > 1_500
     # Of windows a part of the accesses is misaligned or outside; of all addresses, most are.
     assert 0.2 < beside.aborts / beside.accesses < 0.8
-    assert alone.good["gpu0"]["job_end"] == (end_ps(2_000, RATE, len(shared_by(kind))) + MS) // PERIOD_PS
+    assert alone.jobs("gpu0") == (end_ps(2_000, RATE, len(shared_by(kind))) + MS) // PERIOD_PS
 
 
 @pytest.mark.slow
@@ -77,6 +80,70 @@ def test_what_it_does_is_more_than_to_be_refused():
     side.machine.run(S)
     seen = {row[2] for row in side.machine.rows() if "d2v0" in row[3:4]}
     assert seen >= {"trap", "switch_to", "switch_from", "timeout", "reset", "iommu_fault", "irq", "state"}
+
+
+# ---------------------------------------------------------------- a hole is seen
+
+
+class NoTableCheck(XxcPlatform):
+    """Lets a domain write any entry into the table of the coproc's own MMU."""
+
+    def _refused(self, vcoproc: VcoprocId, offset: int, word: int) -> Refused | None:
+        return None
+
+
+class WritesThrough(GenericPlatform):
+    """Lets a trapped write of a context that is away reach the hardware, whoever has it."""
+
+    def write(self, vcoproc: VcoprocId, region: str, offset: int, size: int, value: int) -> Answer | Refused:
+        if not self.is_live(vcoproc):
+            self.port.write(region, offset, size, value)
+        return super().write(vcoproc, region, offset, size, value)
+
+
+class TellsTheOther(GenericPlatform):
+    """Sends interrupts to all domains."""
+
+    def interrupt(self, vcoproc: VcoprocId, line: str, now_ps: int) -> tuple[Effect, ...]:
+        return tuple(RaiseIrq(each, line) for each in self._contexts)
+
+
+class OneForAll(VirtualGpuPlatform):
+    """Tells the silicon that every access is the first domain's."""
+
+    def bus_id(self, vcoproc: VcoprocId) -> int:
+        return 0
+
+
+HOLES = (NoTableCheck, WritesThrough, TellsTheOther, OneForAll)
+
+
+def harm_through(platform: type[Platform]) -> list[str]:
+    """Return what a wrong guest does to others by 4,000 accesses; the rules of isolation are not asked."""
+    beside, alone = Side(platform, ("gpu0 kind=fuzz",), rate=RATE), Side(platform)
+    for side in (beside, alone):
+        side.machine.board.checks = False
+        side.run(end_ps(4_000, RATE, 1))
+    return harm_done(beside, alone, shared=("gpu0",))
+
+
+@pytest.mark.parametrize("hole", HOLES, ids=[each.__name__ for each in HOLES])
+def test_a_hole_in_a_platform_is_seen_without_any_rule_of_isolation(hole: type[Platform]):
+    assert harm_through(hole) != []
+
+
+@pytest.mark.parametrize("platform", ["generic", "crypto", "dsp", "gsx", "vgpu"])
+def test_an_iommu_that_lets_all_pass_is_seen_by_where_dma_went(platform: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(iommu, "_inside", lambda domain, access: True)
+    assert any("DMA went astray" in each for each in harm_through(PLATFORMS[platform]))
+
+
+@per_platform
+def test_the_coproc_works_its_jobs_with_dma(platform: type[Platform]):
+    side = Side(platform, ("gpu0 kind=fuzz",), rate=RATE)
+    side.run(end_ps(4_000, RATE, 1))
+    # Three jobs of the good domain are two accesses each.
+    assert side.dma > 6 + 50
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -277,11 +344,15 @@ def pair() -> tuple[Machine, Domain, int]:
 
 
 def test_who_starts_the_unit_again_while_it_is_being_stopped_is_stopped_by_force():
-    """Every 50 µs it writes CONTROL, and sends a job of 100 µs that cannot be cut: its driver is denied for ever."""
+    """Every 30 µs it throws away what it has, and sends a job of 100 µs that cannot be cut: a denial without end.
+
+    Whenever the time that its driver was promised is over, another job has been at work for 10 µs.
+    """
     machine, bad, unit = pair()
-    for at_ps in range(50 * US, 990 * MS, 50 * US):
+    for at_ps in range(30 * US, 990 * MS, 30 * US):
         machine.run(at_ps)
         for offset, size, value in (
+            (reg.CONTROL, 4, reg.CONTROL_RESET),
             (reg.WORK_LO, 8, 100_000),
             (reg.UNCUTTABLE_LO, 8, 100_000),
             (reg.CONTROL, 4, reg.CONTROL_ENABLE),

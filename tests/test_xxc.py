@@ -450,6 +450,21 @@ def test_a_driver_that_lets_a_table_lead_out_of_the_domain_s_memory_is_found():
     assert [row[3:] for row in machine.rows("finding")] == [(a.who, "iommu", outside)] * 2
 
 
+def test_a_job_whose_first_access_faults_as_its_context_enters_is_no_leak():
+    """Its domain left the unit disabled with a job in it, and the MMU as well; it begins as it is entered."""
+    machine = machine_of()
+    bad, other = machine.vcoproc("bad", "xxc0"), machine.vcoproc("other", "xxc0")
+    job(machine, bad, 10**9)
+    machine.run(MS)
+    touch(machine, bad, reg.OP, jobunit.CONTROL, jobunit.CONTROL_RESET)
+    job(machine, bad, 1_000, address=0, size=64)
+    job(machine, other, 1_000)
+    machine.run(20 * MS)
+    assert machine.rows("finding") == []
+    assert [row[3] for row in machine.rows("switch_to")] == [bad.who, other.who, bad.who]
+    assert touch(machine, bad, reg.MMU, reg.FAULT_STATUS, None).value & reg.FAULT
+
+
 def test_over_a_run_of_several_guests_nothing_is_found_and_all_dma_stays_inside():
     machine = machine_of()
     for name, workload in (

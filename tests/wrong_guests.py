@@ -1,25 +1,27 @@
 """A well-behaved domain beside one that has gone wrong, and what the trace says of both.
 
 The same machine without the wrong one is the measure: what it does to the other may be a matter of time, and of
-nothing else.
+nothing else. Where DMA really went is asked of the silicon, whatever the hypervisor says of it.
 """
 
 import copy
 from collections import Counter
 from hashlib import blake2b
+from itertools import zip_longest
 
 import msgspec
 
 from coprocsim.guests.fuzz import Fuzz
+from coprocsim.hardware.base import Hardware
 from coprocsim.hypervisor import rest
-from coprocsim.hypervisor.machine import Hypervisor
-from coprocsim.hypervisor.state import Domain
+from coprocsim.hypervisor.machine import Hypervisor, Parts
+from coprocsim.hypervisor.state import Coproc, Domain
+from coprocsim.model import DmaAccess
 from coprocsim.platforms.base import Platform
 from coprocsim.schedulers.rrobin import RoundRobin
 from coprocsim.schedulers.unscheduled import Unscheduled
-from coprocsim.snapshot import MachineRow
-from coprocsim.toolstack.parts import parts_of
-from tests.machines import MS, Machine, Row, described_for
+from coprocsim.snapshot import CoprocRow, MachineRow
+from tests.machines import MS, Machine, Row, described_for, hardware_of
 
 GOOD, WRONG = 1, 2
 # Its jobs are over before the next one comes even if it waits for the other one's slice, denial (40 ms) and reset.
@@ -46,20 +48,49 @@ class Side:
 
     def __init__(self, platform: type[Platform], wrong: tuple[str, ...] = (), *, rate: int = 20_000, seed: int = 1):
         self.machine = Machine(seed)
+        algorithm = RoundRobin if platform.scheduled else Unscheduled
+        self.parts = Parts(self._witnessed(hardware_of(platform)), platform, algorithm)
+        settings = {"slice": 5 * MS} if platform.scheduled else {}
         for coproc_id in ("gpu0", "dsp0"):
-            algorithm = RoundRobin if platform.scheduled else Unscheduled
-            settings = {"slice": 5 * MS} if platform.scheduled else {}
             described = described_for(platform, coproc_id)
-            self.machine.coproc(coproc_id, platform, algorithm, settings=settings, described=described)
+            self.machine.coproc(
+                coproc_id, platform, algorithm, settings=settings, described=described, model=self.parts.hardware
+            )
         self.scheduled = platform.scheduled
         self.machine.domain("good", *(_OF_DSP if platform.name == "dsp" else GOOD_WORK))
         if wrong:
             self.machine.domain("wrong", *(f"{each},rate={rate}" for each in wrong))
-        self.good: dict[str, Counter[str]] = {"gpu0": Counter(), "dsp0": Counter()}
+        self.good: dict[str, list[Row]] = {"gpu0": [], "dsp0": []}
         self.digest = blake2b()
         self.rows = 0
         self.aborts = 0
         self.harm: list[str] = []
+        self.dma = 0
+        self.astray: Counter[tuple[str, int, int]] = Counter()
+        """DMA outside of its owner's memory that no fault row tells of: coproc, address and size of each."""
+
+    def _witnessed(self, model: type[Hardware]) -> type[Hardware]:
+        """Return a model of the same silicon whose DMA is seen as it goes out."""
+
+        def take_dma(hardware: Hardware) -> tuple[DmaAccess, ...]:
+            accesses = model.take_dma(hardware)
+            for access in accesses:
+                self._saw(self.machine.board.coprocs[hardware.coproc.coproc_id], access)
+            return accesses
+
+        return type(model.__name__, (model,), {"take_dma": take_dma})
+
+    def _saw(self, coproc: Coproc, access: DmaAccess) -> None:
+        """Note DMA that is in none of the memory banks of the domain whose context made it."""
+        self.dma += 1
+        owner = coproc.current
+        if not coproc.platform.scheduled:
+            bus_ids = {coproc.platform.bus_id(each.vcoproc_id): each for each in coproc.vcoprocs.values()}
+            owner = bus_ids.get(access.stream)
+        wanted = range(access.address, access.address + access.size_bytes)
+        banks = () if owner is None else owner.domain.memory
+        if not any(wanted.start in bank and wanted.stop <= bank.stop for bank in banks):
+            self.astray[coproc.spec.coproc_id, access.address, access.size_bytes] += 1
 
     @property
     def wrong(self) -> Domain:
@@ -85,6 +116,9 @@ class Side:
         for row in machine.board.trace:
             self._take(row)
         machine.board.trace.clear()
+        if self.astray:
+            self.harm.append(f"DMA went astray: {dict(self.astray)}")
+            self.astray.clear()
         if WRONG in machine.board.domains:
             seen = sum(guest.aborts for guest in self._guests())
             if not self.aborts == self.wrong.aborts == seen:
@@ -97,22 +131,47 @@ class Side:
             self.digest.update(msgspec.msgpack.encode(row))
         if what == "abort" and more[0] == WRONG:
             self.aborts += 1
+        if what == "iommu_fault":
+            self._contained(coproc_id, int(more[1]), int(more[2]))
         who = str(more[0]) if more else ""
         if who.startswith(f"d{GOOD}v") and (self.scheduled or what in JOB_ROWS):
-            self.good[coproc_id][what] += 1
+            self.good[coproc_id].append(_without_time(row))
         mine = who.startswith(f"d{GOOD}v") or (what == "abort" and more[0] == GOOD)
         nobody_s = what in _HARM and who == "-"
         lost = what == "job_end" and more[1] != "done"
         if what in {"finding", "failed", "irq_spurious"} or nobody_s or (mine and (what in _HARM or lost)):
             self.harm.append(str(row))
 
+    def _contained(self, *access: *tuple[str, int, int]) -> None:
+        """Take a fault row for an access that went astray; one that was refused inside the memory is no harm."""
+        if self.astray[access]:
+            self.astray[access] -= 1
+        self.astray = +self.astray
+
+    def jobs(self, coproc_id: str) -> int:
+        """Return how many jobs of the good domain have ended."""
+        return sum(what == "job_end" for what, *_ in self.good[coproc_id])
+
     def cut(self) -> None:
         """Put the machine to rest and back."""
         rows = copy.deepcopy(rest.to_rows(self.machine.board, BLANK))
         trace = self.machine.board.trace
-        self.machine.board = rest.from_rows(rows, parts_of)
+        self.machine.board = rest.from_rows(rows, self._parts_of)
         self.machine.board.trace = trace
         self.machine.hypervisor = Hypervisor(self.machine.board)
+
+    def _parts_of(self, row: CoprocRow) -> Parts:
+        del row
+        return self.parts
+
+
+def _without_time(row: Row) -> Row:
+    """Return a row of the good domain without what the wrong one may change: its instant, and how long a job took.
+
+    When a job is released, what a switch costs, which registers are reached by a trap: all this remains.
+    """
+    what, *more = row[2:]
+    return (what, *(more[:-1] if what == "job_end" else more))
 
 
 BLANK = MachineRow(0, 0, 0, 0, "a model", "a.dtb", b"\xd0\x0d\xfe\xed", 0, True)
@@ -127,9 +186,11 @@ def end_ps(accesses: int, rate: int, vcoprocs: int) -> int:
 def harm_done(beside: Side, alone: Side, *, shared: tuple[str, ...]) -> list[str]:
     """Return what the wrong domain did to the other one beyond time, given the same machine without it."""
     harm = [*beside.harm, *alone.harm]
-    for coproc_id, kinds in alone.good.items():
-        if beside.good[coproc_id] != kinds:
-            harm.append(f"{coproc_id}: rows of the other domain: {beside.good[coproc_id]}, alone {kinds}")
+    for coproc_id, rows in alone.good.items():
+        for number, (row, usual) in enumerate(zip_longest(beside.good[coproc_id], rows)):
+            if row != usual:
+                harm.append(f"{coproc_id}: row {number} of the other domain is {row}, alone {usual}")
+                break
     if "dsp0" not in shared and beside.digest.digest() != alone.digest.digest():
         harm.append("dsp0, which it does not have, has another trace")
     return harm

@@ -281,7 +281,9 @@ class JobUnit:
         state.enabled = bool(value & reg.CONTROL_ENABLE)
         aborted = bool(value & reg.CONTROL_ABORT)
         if aborted and state.jobs:
-            state.jobs[0].work_left = self._to_cut(state.jobs[0])
+            job = state.jobs[0]
+            job.work_left = self._to_cut(job)
+            job.uncuttable_left = min(job.uncuttable_left, job.work_left)
         self._cut(aborted)
 
     def _write_place(self, place: int, offset: int, value: int) -> None:

@@ -111,6 +111,7 @@ class XxcHardware(Hardware):
     # ------------------------------------------------------------ registers and memory
 
     def read(self, region: str, offset: int, size: int, now_ps: int) -> int:
+        self._translate()
         match region:
             case reg.OP if offset < BLOCK_BYTES:
                 return self.unit.read(offset, size, now_ps)
@@ -121,16 +122,17 @@ class XxcHardware(Hardware):
         return 0
 
     def write(self, region: str, offset: int, size: int, value: int, now_ps: int) -> None:
+        self._translate()
         match region:
             case reg.OP if offset < BLOCK_BYTES:
                 self.unit.write(offset, size, value, now_ps)
-                self._translate()
             case reg.MMU:
                 write_sized(self.mmu.read_word, self.mmu.write_word, offset, size, value)
             case reg.SRAM:
                 self.sram.write(offset, size, value)
 
     def copy_from(self, region: str, offset: int, size_bytes: int, now_ps: int) -> bytes:
+        self._translate()
         match region:
             case reg.MMU:
                 return self.mmu.copy_from(offset, size_bytes)
@@ -158,7 +160,11 @@ class XxcHardware(Hardware):
         return tuple(line for line, high in levels if high)
 
     def _translate(self) -> None:
-        """Let the MMU see the accesses that the unit has just made."""
+        """Let the MMU see the accesses that the unit has made, before anything else is seen or changed.
+
+        Not at the end of the write that lets a job begin: a context that has just been started is still what was
+        loaded, even if the first access that it makes is a fault.
+        """
         for access in self.unit.take_dma():
             passed, faulted = self.mmu.translate(access)
             self._dma += passed
@@ -166,9 +172,10 @@ class XxcHardware(Hardware):
                 self.unit.bus_error()
 
     def dma_pending(self) -> bool:
-        return bool(self._dma)
+        return bool(self._dma) or self.unit.dma_pending()
 
     def take_dma(self) -> tuple[DmaAccess, ...]:
+        self._translate()
         taken, self._dma = tuple(self._dma), []
         return taken
 
@@ -188,10 +195,12 @@ class XxcHardware(Hardware):
         }
 
     def save(self) -> Json:
+        self._translate()
         return {"version": 1, "unit": self.unit.save(), "mmu": self.mmu.save(), "sram": self.sram.save()}
 
     def restore(self, saved: Json) -> None:
         assert isinstance(saved, dict)
         self.unit.restore(saved["unit"])
+        self.unit.take_dma()
         self.mmu.restore(saved["mmu"])
         self.sram.restore(saved["sram"])
