@@ -1,5 +1,9 @@
 """`analyse`: bounds on machines as they are, with real platforms, switch costs, denials and handlers."""
 
+import json
+from pathlib import Path
+
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -8,7 +12,9 @@ from coprocsim.model import Charge, Sharing
 from coprocsim.parameters import Scope, Value
 from coprocsim.platforms import PLATFORMS
 from coprocsim.schedulers import ALGORITHMS
+from coprocsim.store import read
 from coprocsim.toolstack.analyse import analysed, shared_of
+from tests.cli import golden
 from tests.machines import MS, US, Machine, S, described_for, settings_of
 
 
@@ -85,3 +91,47 @@ def test_nothing_is_ever_measured_beyond_its_bound(platform, algorithm, data):
             assert counters.latency_ps_max <= each.bound.response_ps, each
         if each.bound.verdict == "met":
             assert counters.missed == 0
+
+
+# ---------------------------------------------------------------- the commands
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with the examples, and a machine whose `xxx0` gives turns of 5 ms."""
+    golden.prepare(tmp_path)
+    golden.run("coprocsim boot dts/minimal.dtb", tmp_path)
+    return tmp_path
+
+
+def test_a_deadline_that_can_be_missed_is_warned_of_with_figures_and_a_cure(folder):
+    assert "warning" not in golden.run("coprocsim domain create polite.cfg", folder)
+    # The other's turn of 5 ms, 4 ms of work, 5 us of the handler, and three changes: one under way, the other in, and
+    # itself in, each of 58 register accesses of 100 ns and two cycles.
+    output = golden.run("coprocsim domain create frames.cfg", folder)
+    assert output.splitlines()[1:] == [
+        "warning: on `xxx0` deadlines can be missed: `frames` is due after 8 ms, and a job may take 9.022 ms",
+        " hint: `coprocsim sched set xxx0 --algorithm edf` lets all be met",
+    ]
+    golden.run("coprocsim sched set xxx0 --algorithm edf", folder)
+    assert "warning" not in golden.run("coprocsim domain create polite.cfg name=\\'another\\'", folder)
+
+
+def test_the_cure_is_one(folder):
+    for name in ("polite", "frames"):
+        golden.run(f"coprocsim domain create {name}.cfg", folder)
+    golden.run("coprocsim sched set xxx0 --algorithm edf", folder)
+    golden.run("coprocsim run 2s", folder)
+    polite, frames = json.loads(golden.run("coprocsim analyse xxx0 --json", folder))["coprocs"][0]["vcoprocs"]
+    assert (polite["verdict"], polite["why"]) == ("no bound", "the jobs of `polite` come in any number")
+    assert frames["verdict"] == "met"
+    assert 4 * MS < frames["latency_ps_max"] <= frames["bound_ps"] <= frames["deadline_ps"]
+
+
+def test_looking_at_bounds_changes_nothing(folder):
+    golden.run("coprocsim domain create frames.cfg", folder)
+    with read(folder / "state/default.sqlite") as file:
+        before = file.dump()
+    assert "frames" in golden.run("coprocsim analyse", folder)
+    with read(folder / "state/default.sqlite") as file:
+        assert file.dump() == before

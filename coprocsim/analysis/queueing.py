@@ -5,8 +5,9 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import TypeAlias
 
-Number = int | Fraction
+Number: TypeAlias = int | Fraction
 
 
 def wait_first_come(rate: Number, work: Number, square: Number) -> Fraction:
