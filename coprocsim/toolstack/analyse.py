@@ -12,8 +12,8 @@ from coprocsim.model import Charge
 from coprocsim.options.build import Build
 from coprocsim.parameters import Scope
 from coprocsim.schedulers import ALGORITHMS as SCHEDULERS
-from coprocsim.toolstack.parts import has_algorithm
 from coprocsim.toolstack.lookup import coproc_named
+from coprocsim.toolstack.parts import has_algorithm
 from coprocsim.toolstack.session import session
 from coprocsim.units import Work, show_duration
 

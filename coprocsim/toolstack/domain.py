@@ -30,7 +30,6 @@ from coprocsim.model import (
     VcoprocNode,
     WorkloadRequest,
 )
-from coprocsim.options.build import Build
 from coprocsim.parameters import BadSetting, Scope
 from coprocsim.toolstack.analyse import deadlines_at_risk
 from coprocsim.toolstack.boot import ADDRESS_STOP, shown_path, vcoproc_settings
@@ -80,7 +79,7 @@ def create(machine_path: Path, cfg_path: str, extra: Sequence[str], *, paused: b
             raise CfgError(str(error), error.setting.place, hint=error.hint) from error
         machine.keep = not dry_run
         warnings += tuple(uncuttable(domain.vcoprocs))
-        warnings += tuple(deadlines_at_risk([each.coproc for each in domain.vcoprocs], Build(machine.machine.config)))
+        warnings += tuple(deadlines_at_risk([each.coproc for each in domain.vcoprocs], machine.build))
         coprocs = tuple(vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs)
         command = " ".join(("domain create", shown_path(cfg_path), *extra, *(("--paused",) if paused else ())))
         machine.did(CreateDomain.of(plan, paused=paused), command, f"domain {domain.domain_id} `{domain.name}`")
