@@ -595,6 +595,7 @@ def test_a_column_of_the_timeline_is_worth_its_time(looked_at):
         "timeline",
         "timeline --by vcoproc",
         "sched xxx0",
+        "analyse",
         "config show",
         "workload show",
         "domain show polite",

@@ -17,7 +17,7 @@ LAYERS = (
     {"engine", "schedulers", "platforms", "hardware", "guests", "devicetree", "xlcfg", "options", "store"},
     {"hypervisor"},
     {"conformance"},
-    {"observe"},
+    {"analysis", "observe"},
     {"toolstack"},
     {"cli"},
     {"__main__"},

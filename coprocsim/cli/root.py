@@ -29,6 +29,7 @@ COMMANDS = {
     "verify": "verify",
     "stats": "stats",
     "timeline": "timeline",
+    "analyse": "analyse",
     "history": "history",
     "replay": "history",
     "config": "config",

@@ -54,6 +54,29 @@ class GuestSite:
     machine: tuple[Region, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a guest asks of its coproc at most, times in ps; None where there is no bound, or it is not known.
+
+    A job has up to `work_ps` of work, of which `uncuttable_ps` keep the coproc from switching. From one release to the
+    n-th after it there are at least n `period_ps` less `jitter_ps`. A job is due `deadline_ps` after its release (None:
+    never), and the guest knows of its end after `reaction_ps`. The coproc takes as many of its jobs as it has `places`;
+    further ones wait until the driver knows of an end.
+    """
+
+    work_ps: int | None = None
+    uncuttable_ps: int | None = None
+    period_ps: int | None = None
+    jitter_ps: int = 0
+    deadline_ps: int | None = None
+    reaction_ps: int = 0
+    places: int = 1
+
+
+NOTHING = Demand(work_ps=0, uncuttable_ps=0)
+"""The demand of a guest that never has a job."""
+
+
 class Guest(ABC):
     """The driver of one vcoproc with its workload. All instants in ps."""
 
@@ -85,6 +108,10 @@ class Guest(ABC):
     def uncuttable_cycles(self) -> int | None:
         """Return for how long a job of its options keeps the coproc from switching, at the longest; None if unknown."""
         return None
+
+    def demand(self) -> Demand:
+        """Return what it asks for at most, for `analyse`: what it does not know has no bound."""
+        return Demand()
 
     @abstractmethod
     def unpaused(self, now_ps: int) -> None:

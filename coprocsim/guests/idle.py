@@ -1,5 +1,6 @@
 """A guest that has the coproc and does nothing with it."""
 
+from coprocsim.guests.base import NOTHING, Demand
 from coprocsim.guests.jobs import JobGuest
 
 
@@ -13,3 +14,6 @@ class Idle(JobGuest):
 
     def release_ps(self, number: int, previous_ps: int) -> int | None:
         return None
+
+    def demand(self) -> Demand:
+        return NOTHING

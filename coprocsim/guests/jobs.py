@@ -10,12 +10,12 @@ from typing import ClassVar
 import msgspec
 
 from coprocsim.datasheets import jobunit as reg
-from coprocsim.guests.base import DataAbort, Guest, GuestPort, GuestSite
+from coprocsim.guests.base import DataAbort, Demand, Guest, GuestPort, GuestSite
 from coprocsim.guests.drivers import driver_for
 from coprocsim.guests.options import COMMON, Options
 from coprocsim.model import GuestEffect, JobDropped, JobEnded, JobReleased, Json, Setting
 from coprocsim.randomness import Stream
-from coprocsim.units import PS_PER_US, TIMELINE_END_PS, Work
+from coprocsim.units import CYCLES_MAX, PS_PER_US, TIMELINE_END_PS, Work
 
 # Without an interrupt line the driver looks at the unit again and again.
 _POLL_PS = 50 * PS_PER_US
@@ -91,6 +91,28 @@ class JobGuest(Guest):
     def uncuttable_cycles(self) -> int | None:
         work = self.largest_work_cycles()
         return None if work is None else self.driver.uncuttable_cycles(*self._cycles(work))
+
+    def demand(self) -> Demand:
+        bounded = self._law is None or self._law.bounded
+        work = self.largest_work_cycles() if bounded else None
+        uncuttable = self.driver.uncuttable_cycles(*self._cycles(CYCLES_MAX if work is None else work))
+        return Demand(
+            None if work is None else Work(cycles=work).in_ps(self.hz),
+            None if uncuttable >= CYCLES_MAX else Work(cycles=uncuttable).in_ps(self.hz),
+            self.least_interval_ps(),
+            self.jitter_ps(),
+            self._deadline_ps,
+            self._reaction_ps,
+            reg.PLACES,
+        )
+
+    def least_interval_ps(self) -> int | None:
+        """Return how far releases are apart at least but for `jitter_ps`; None if they may come all at once."""
+        return None
+
+    def jitter_ps(self) -> int:
+        """Return by how much a release may be late."""
+        return 0
 
     @abstractmethod
     def release_ps(self, number: int, previous_ps: int) -> int | None:

@@ -28,6 +28,11 @@ class Law:
     high: Work | None = None
     sigma: float = 0.0
 
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a largest work."""
+        return self.kind in {"fixed", "uniform"}
+
     def largest_cycles(self, hz: int) -> int:
         """Return the largest work; of the laws that have no largest, the mean."""
         return (self.high or self.mean).in_cycles(hz)

@@ -3,7 +3,7 @@
 from coprocsim.guests.jobs import JobGuest
 from coprocsim.guests.options import Options
 from coprocsim.parameters import BadSetting
-from coprocsim.units import Work
+from coprocsim.units import PS_PER_S, Work
 
 
 class Periodic(JobGuest):
@@ -36,6 +36,14 @@ class Periodic(JobGuest):
         elapsed = Work(number * period.time_ps, None if period.cycles is None else number * period.cycles)
         jitter_ps = self.stream("jitter").uniform(0, self._jitter_ps) if self._jitter_ps else 0
         return self.site.start_ps + self._offset_ps + elapsed.in_ps(self.hz) + jitter_ps
+
+    def least_interval_ps(self) -> int:
+        # Of a period in cycles the part below a picosecond is left out: releases are computed from their numbers.
+        cycles = self._period.cycles
+        return self._period.time_ps if cycles is None else cycles * PS_PER_S // self.hz
+
+    def jitter_ps(self) -> int:
+        return self._jitter_ps
 
     def skip_to(self, now_ps: int) -> None:
         # Straight to the period before: a pause may be longer than anybody would count.

@@ -1,7 +1,10 @@
 """Jobs whose releases are given one by one."""
 
+from itertools import pairwise
+
 from coprocsim.guests.jobs import JobGuest
 from coprocsim.guests.options import Options
+from coprocsim.units import TIMELINE_END_PS
 
 
 class Trace(JobGuest):
@@ -22,6 +25,12 @@ class Trace(JobGuest):
 
     def largest_work_cycles(self) -> int:
         return max(work.in_cycles(self.hz) for _, work in self._arrivals)
+
+    def least_interval_ps(self) -> int | None:
+        return (
+            min((later - earlier for (earlier, _), (later, _) in pairwise(self._arrivals)), default=TIMELINE_END_PS)
+            or None
+        )
 
     def work_cycles(self, number: int) -> int:
         return max(1, self._arrivals[number][1].in_cycles(self.hz))

@@ -115,6 +115,8 @@ class Platform(ABC):
     """Whether the platform itself contains the coproc's DMA, through an MMU of the coproc's own."""
     iommu_invalidate_ps: ClassVar[int] = 2 * PS_PER_US
     """What it costs to make the IOMMU forget the leaving context's translations; a part of the switch."""
+    reset_cost_ps: ClassVar[int | None] = None
+    """The most that freeing a context by force may cost; None if that is not known."""
 
     def __init__(self, coproc: CoprocSpec, port: RegisterPort) -> None:
         """Take the coproc over at boot (Xen: probe). Touches no register before `probe`."""
@@ -135,6 +137,11 @@ class Platform(ABC):
     @abstractmethod
     def switch_cost_max_ps(self) -> int:
         """The most that leaving one context and entering the next may cost, without denial and IOMMU."""
+
+    @property
+    def stop_steps_ps(self) -> tuple[int, ...]:
+        """How long each step takes for which a context that could be cut is denied, since it has yet to be stopped."""
+        return ()
 
     @abstractmethod
     def domain_create(self, vcoproc: VcoprocId, memory: tuple[range, ...]) -> Refused | None:

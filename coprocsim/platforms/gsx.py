@@ -68,6 +68,10 @@ class GsxPlatform(JobUnitPlatform):
         return self._leaving_ps + self._entering_ps(boots=True)
 
     @property
+    def stop_steps_ps(self) -> tuple[int, ...]:
+        return self._takes_ps(gsx.IDLE_CYCLES), self._takes_ps(gsx.FLUSH_CYCLES)
+
+    @property
     def _leaving_ps(self) -> int:
         return self.leave_cost_ps + self._takes_ps(gsx.POWER_DOWN_CYCLES)
 

@@ -31,6 +31,7 @@ from coprocsim.model import (
     WorkloadRequest,
 )
 from coprocsim.parameters import BadSetting, BadValue, Scope
+from coprocsim.toolstack.analyse import deadlines_at_risk
 from coprocsim.toolstack.boot import ADDRESS_STOP, shown_path, vcoproc_settings
 from coprocsim.toolstack.deeds import CreateDomain, DestroyDomain, PauseDomain, UnpauseDomain
 from coprocsim.toolstack.fitting import check_fit
@@ -79,6 +80,7 @@ def create(machine_path: Path, cfg_path: str, extra: Sequence[str], *, paused: b
             raise CfgError(str(error), error.setting.place, hint=error.hint) from error
         machine.keep = not dry_run
         warnings += tuple(uncuttable(domain.vcoprocs))
+        warnings += tuple(deadlines_at_risk([each.coproc for each in domain.vcoprocs], machine.build))
         coprocs = tuple(vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs)
         command = " ".join(("domain create", shown_path(cfg_path), *extra, *(("--paused",) if paused else ())))
         machine.did(CreateDomain.of(plan, paused=paused), command, f"domain {domain.domain_id} `{domain.name}`")

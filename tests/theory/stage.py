@@ -140,12 +140,16 @@ def play(
     platform: type[Platform] = Free,
     sharing: Sharing = UNCHARGED,
     hz: int = 10**9,
+    streams: int = 1,
     **settings: Value,
 ) -> Played:
-    """Let `tasks` share a coproc for `until_ms`; `min_run` in `settings` is `min-run`."""
+    """Let `tasks` share a coproc for `until_ms`; `min_run` in `settings` is `min-run`.
+
+    An IOMMU has no contexts for more than 128 tasks: so many need a coproc without `streams`.
+    """
     machine = Machine()
     values = {name.replace("_", "-"): value for name, value in settings.items()}
-    described = spec("gpu0", hz=hz)
+    described = spec("gpu0", hz=hz, streams=streams)
     coproc = machine.coproc("gpu0", platform, algorithm, settings=values, sharing=sharing, described=described)
     vcoprocs = []
     for number, task in enumerate(tasks, start=1):

@@ -1,0 +1,149 @@
+"""`analyse`: bounds on machines as they are, with real platforms, switch costs, denials and handlers."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from coprocsim.analysis.bounds import Verdict
+from coprocsim.hypervisor import domains
+from coprocsim.model import Charge, Sharing
+from coprocsim.parameters import Scope, Value
+from coprocsim.platforms import PLATFORMS
+from coprocsim.schedulers import ALGORITHMS
+from coprocsim.store import read
+from coprocsim.toolstack.analyse import analysed, shared_of
+from tests.cli import golden
+from tests.machines import MS, US, Machine, described_for, settings_of
+
+
+@st.composite
+def workloads(draw: st.DrawFn, cuttable: bool) -> str:
+    """Draw a workload of jobs that come often: mostly periodic ones."""
+    kind = draw(st.sampled_from(("periodic", "periodic", "periodic", "poisson", "backlog", "trace")))
+    period = draw(st.integers(300, 5000))
+    work = draw(st.integers(20, period // 2))
+    law = draw(st.sampled_from((f"{work}us", f"uniform:{work // 2}us-{work}us")))
+    reaction = draw(st.sampled_from((0, 5, 300)))
+    more = f",reaction={reaction}us,queue=1000"
+    if cuttable:
+        more += f",uncuttable={draw(st.sampled_from(('0', 'all', '7us', '400us')))}"
+    if kind == "backlog":
+        return f"kind=backlog,work={law}{more}"
+    if kind == "poisson":
+        return f"kind=poisson,rate={1_000_000 // (2 * period)},work={law},deadline={2 * period}us{more}"
+    if kind == "trace":
+        at = ";".join(f"{n * period}us:{work}us" for n in range(8))
+        return f"kind=trace,at={at}{more},deadline={period}us"
+    offset, jitter = draw(st.sampled_from((0, 0, 100, 1234))), draw(st.sampled_from((0, 0, period // 5)))
+    due = draw(st.sampled_from(("0", f"{period // 2}us", f"{period}us", f"{2 * period}us")))
+    return f"kind=periodic,period={period}us,offset={offset}us,jitter={jitter}us,deadline={due},work={law}{more}"
+
+
+@st.composite
+def sharings(draw: st.DrawFn) -> Sharing:
+    """Draw how a coproc is shared."""
+    return Sharing(
+        switch_timeout_ps=draw(st.sampled_from((0, 150 * US, 40 * MS))),
+        retry_floor_ps=draw(st.sampled_from((1 * US, 10 * US, 200 * US))),
+        charge=draw(st.sampled_from(Charge)),
+        charge_factor=draw(st.sampled_from((1, 33))),
+    )
+
+
+def machine_with(
+    platform: str, algorithm: str, slice_ps: int, wanted: list[tuple[str, int]], sharing: Sharing
+) -> Machine:
+    """Return a machine whose coproc has a vcoproc for each (workload, priority)."""
+    machine = Machine()
+    scheduler = ALGORITHMS[algorithm]
+    values: dict[str, Value] = {"slice": slice_ps} if algorithm == "rrobin" else {}
+    described = described_for(PLATFORMS[platform], "gpu0", 600_000_000)
+    coproc = machine.coproc(
+        "gpu0", PLATFORMS[platform], scheduler, settings=values, sharing=sharing, described=described
+    )
+    for number, (workload, priority) in enumerate(wanted, start=1):
+        own = scheduler.defaults(Scope.VCOPROC) | ({"priority": priority} if algorithm == "priority" else {})
+        plan = domains.VcoprocPlan("gpu0", coproc.spec.regions, own, settings_of(workload))
+        domains.create(machine.board, domains.DomainPlan(f"guest{number}", 64, 64, 1, (plan,)))
+    return machine
+
+
+def assert_bounds_hold(platforms: Sequence[str], algorithm: str, data: st.DataObject) -> None:
+    """Assert that on a drawn machine nothing takes longer, or is later, than analysis says of it."""
+    platform = data.draw(st.sampled_from(platforms))
+    wanted = data.draw(st.lists(st.tuples(workloads(platform != "dsp"), st.integers(0, 3)), min_size=1, max_size=4))
+    slice_ps = data.draw(st.sampled_from((700 * US, 2 * MS)))
+    machine = machine_with(platform, algorithm, slice_ps, wanted, data.draw(sharings()))
+    coproc = machine.board.coprocs["gpu0"]
+    found = analysed(coproc, shared_of(coproc))
+    assume(any(each.bound.response_ps is not None for each in found))
+    machine.run(60 * MS)
+    for each in found:
+        counters = each.vcoproc.counters
+        if each.bound.response_ps is not None:
+            assert counters.latency_ps_max <= each.bound.response_ps, each
+        if each.bound.verdict is Verdict.MET:
+            assert counters.missed == 0
+
+
+@pytest.mark.parametrize("algorithm", ["rrobin", "priority", "edf"])
+@settings(max_examples=8)
+@given(st.data())
+def test_nothing_is_ever_measured_beyond_its_bound(algorithm, data):
+    assert_bounds_hold(("reference", "generic"), algorithm, data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["rrobin", "priority", "edf"])
+@settings(max_examples=150)
+@given(st.data())
+def test_nothing_is_ever_measured_beyond_its_bound_on_any_platform(algorithm, data):
+    assert_bounds_hold(("reference", "generic", "crypto", "xxc", "gsx", "dsp"), algorithm, data)
+
+
+# ---------------------------------------------------------------- the commands
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with the examples, and a machine whose `xxx0` gives turns of 5 ms."""
+    golden.prepare(tmp_path)
+    golden.run("coprocsim boot dts/minimal.dtb", tmp_path)
+    return tmp_path
+
+
+def test_a_deadline_that_can_be_missed_is_warned_of_with_figures_and_a_cure(folder):
+    assert "warning" not in golden.run("coprocsim domain create polite.cfg", folder)
+    # The other's turn of 5 ms, 4 ms of work, 5 us of the handler, and three changes: one under way, the other in, and
+    # itself in, each of 58 register accesses of 100 ns and two cycles.
+    output = golden.run("coprocsim domain create frames.cfg", folder)
+    assert output.splitlines()[1:] == [
+        "warning: on `xxx0` deadlines can be missed: `frames` is due after 8 ms, and a job may take 9.022 ms",
+        " hint: `coprocsim sched set xxx0 --algorithm edf` lets all be met",
+    ]
+    golden.run("coprocsim sched set xxx0 --algorithm edf", folder)
+    assert "warning" not in golden.run("coprocsim domain create polite.cfg name=\\'another\\'", folder)
+
+
+def test_the_cure_is_one(folder):
+    for name in ("polite", "frames"):
+        golden.run(f"coprocsim domain create {name}.cfg", folder)
+    golden.run("coprocsim sched set xxx0 --algorithm edf", folder)
+    golden.run("coprocsim run 2s", folder)
+    polite, frames = json.loads(golden.run("coprocsim analyse xxx0 --json", folder))["coprocs"][0]["vcoprocs"]
+    assert (polite["verdict"], polite["why"]) == ("no bound", "the jobs of `polite` come in any number")
+    assert frames["verdict"] == "met"
+    assert 4 * MS < frames["latency_ps_max"] <= frames["bound_ps"] <= frames["deadline_ps"]
+
+
+def test_looking_at_bounds_changes_nothing(folder):
+    golden.run("coprocsim domain create frames.cfg", folder)
+    with read(folder / "state/default.sqlite") as file:
+        before = file.dump()
+    assert "frames" in golden.run("coprocsim analyse", folder)
+    with read(folder / "state/default.sqlite") as file:
+        assert file.dump() == before
