@@ -357,7 +357,7 @@ def test_looking_loads_no_parser_no_engine_and_no_plugin(looked_at, arguments):
     forbidden = {*_RULES, *(f"coprocsim.{name}" for name in _MACHINERY)}
     assert not loaded & forbidden
     if arguments == ["list", "vcoprocs"]:
-        assert not loaded & {"msgspec", "json", "difflib", "coprocsim.model", "coprocsim.store.trace"}
+        assert not loaded & {"msgspec", "json", "difflib", "hdrh", "coprocsim.model", "coprocsim.store.trace"}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from coprocsim.cli.tables import (
     heading,
     json_option,
     left,
+    microseconds,
     milliseconds,
     print_json,
     right,
@@ -20,7 +21,7 @@ from coprocsim.cli.tables import (
 )
 
 if TYPE_CHECKING:
-    from coprocsim.observe.stats import CoprocStats, VcoprocStats
+    from coprocsim.observe.stats import CoprocStats, Spread, VcoprocStats
 
 
 @click.command("stats", epilog="Example: coprocsim stats --coproc gpu0")
@@ -32,14 +33,15 @@ def stats_command(machine: Path, coproc: str | None, domain: str | None, as_json
     """Show figures since boot, per coproc and per vcoproc."""
     from coprocsim.observe import stats
     from coprocsim.observe.view import view
-    from coprocsim.snapshot import DenialRow, VcoprocSettingRow
+    from coprocsim.snapshot import DenialRow, HistogramRow, VcoprocSettingRow
     from coprocsim.store import read
 
     with read(machine) as file:
         seen, settings, denied = view(file), file.rows(VcoprocSettingRow), file.rows(DenialRow)
+        histograms = file.rows(HistogramRow)
     chosen = None if coproc is None else seen.coproc_named(coproc).coproc_id
     of_coprocs = [each for each in stats.coproc_stats(seen, settings) if chosen in {None, each.coproc}]
-    of_vcoprocs = list(stats.vcoproc_stats(seen, coproc, domain))
+    of_vcoprocs = list(stats.vcoproc_stats(seen, coproc, domain, histograms))
     denials = list(stats.denials(seen, denied, coproc, domain))
     if as_json:
         print_json({"now_ps": seen.now_ps, "coprocs": of_coprocs, "vcoprocs": of_vcoprocs, "denials": denials})
@@ -80,12 +82,18 @@ def _print_coprocs(lines: "Sequence[CoprocStats]") -> None:
 
 def _print_vcoprocs(lines: "Sequence[VcoprocStats]") -> None:
     _section(
-        "Share of the coproc; switches and overruns, charged in ms",
-        ("Share(%)", "Run(s)", "Wait(s)", "Switches", "Charged", "Overrun"),
+        "Share of the coproc",
+        ("Share(%)", "Run(s)", "Wait(s)"),
+        lines,
+        lambda each: (f"{100 * each.share:.2f}", seconds(each.run_ps, 6), seconds(each.wait_ps, 6)),
+    )
+    _section(
+        "Switches and overruns; what is charged and still owed, in ms",
+        ("Switches", "Charged", "Overrun", "Owed"),
         lines,
         lambda each: (
-            *(f"{100 * each.share:.2f}", seconds(each.run_ps, 6), seconds(each.wait_ps, 6), each.switches),
-            *(milliseconds(each.switch_ps), milliseconds(each.overrun_ps)),
+            *(each.switches, milliseconds(each.switch_ps)),
+            *(milliseconds(each.overrun_ps), milliseconds(each.owed_ps)),
         ),
     )
     _section(
@@ -98,16 +106,33 @@ def _print_vcoprocs(lines: "Sequence[VcoprocStats]") -> None:
         ),
     )
     _section(
-        "Jobs; latency in ms",
-        ("Jobs", "Done", "Missed", "Quit", "Dropped", "Failed", "Mean", "Max"),
+        "Jobs, and how long those done took in the mean",
+        ("Jobs", "Done", "Missed", "Quit", "Dropped", "Failed", "Mean(ms)"),
         lines,
         lambda each: (
             *(each.released, each.done, each.missed, each.abandoned, each.dropped, each.failed),
             "-" if each.latency_ps_mean is None else milliseconds(each.latency_ps_mean),
-            "-" if each.latency_ps_max is None else milliseconds(each.latency_ps_max),
         ),
     )
+    _spreads(
+        "Latency of a job in ms: what so many percent do not exceed", lines, lambda each: each.latency, milliseconds
+    )
+    _spreads("Time of a wait in ms", lines, lambda each: each.wait, milliseconds)
+    _spreads("Time of a switch to it in us", lines, lambda each: each.entry, microseconds)
     _section("Events", ("Traps", "IRQs", "Faults"), lines, lambda each: (each.traps, each.irqs, each.faults))
+
+
+def _spreads(
+    title: str,
+    lines: "Sequence[VcoprocStats]",
+    spread_of: "Callable[[VcoprocStats], Spread | None]",
+    show: Callable[[int], str],
+) -> None:
+    def cells(each: "VcoprocStats") -> tuple[str, ...]:
+        spread = spread_of(each)
+        return ("-",) * 5 if spread is None else tuple(show(time_ps) for time_ps in spread[1:])
+
+    _section(title, ("p50", "p95", "p99", "p99.9", "Max"), lines, cells)
 
 
 def _section(

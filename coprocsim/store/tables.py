@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 from coprocsim import snapshot as rows
 
-VERSION = 3
+VERSION = 4
 APPLICATION_ID = 0x636F7072  # "copr": `file` and we know the file by it
 
 Scalar: TypeAlias = "int | str | bytes | bool | None"
@@ -45,6 +45,7 @@ TABLES: dict[str, Table] = {
     "vcoproc_settings": Table("vcoproc_setting", rows.VcoprocSettingRow, ("domain_id", "number", "name"), _VCOPROC),
     "workloads": Table("workload", rows.WorkloadRow, ("domain_id", "number", "name"), _VCOPROC),
     "jobs": Table("open_job", rows.JobRow, ("domain_id", "number", "place"), _VCOPROC),
+    "histograms": Table("histogram", rows.HistogramRow, ("domain_id", "number", "kind"), _VCOPROC),
     "events": Table("event", rows.EventRow, ("kind", "owner", "tag")),
     "plugins": Table("plugin", rows.PluginRow, ("kind", "owner")),
 }
