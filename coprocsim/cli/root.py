@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "verify",
     "stats": "stats",
     "timeline": "timeline",
+    "compare": "compare",
     "config": "config",
     "conformance": "conformance",
     "completion": "completion",

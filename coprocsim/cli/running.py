@@ -1,7 +1,6 @@
 """`run` and `step`: time passes."""
 
 import signal
-import sys
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self
@@ -10,6 +9,7 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, duration
+from coprocsim.cli.progress import progress_bar
 from coprocsim.cli.tables import exact_seconds, json_option, left, print_json, right, table
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class _Progress:
     def _begin(self, total_ps: int) -> None:
         """Hear Ctrl-C from now on: a command that still waits for another one has nothing to keep, and just ends."""
         self._begun = True
-        self._bar = _bar(total_ps)
+        self._bar = progress_bar(total_ps)
         # In the background of a script it is ignored, and stays so.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._interrupt)
@@ -112,20 +112,6 @@ class _Progress:
             self._bar.stop()
         if signal.getsignal(signal.SIGINT) == self._interrupt:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _bar(total_ps: int) -> "Bar | None":
-    """Return a progress bar where somebody can see it, and where there is an end to be seen."""
-    if not sys.stderr.isatty() or not total_ps:
-        return None
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    bar.add_task("run", total=total_ps)
-    bar.start()
-    return bar
 
 
 @click.command("step", epilog="Example: coprocsim step 5")

@@ -61,21 +61,28 @@ def run_cycles(machine_path: Path, coproc_name: str, cycles: int, progress: Prog
 
 def _run(machine: Session, until_ps: int, progress: Progress) -> Ran:
     board = machine.board
-    _check_end(until_ps)
-    before, total_ps = _Counts.of(board), until_ps - board.now_ps
+    check_end(until_ps)
+    before = _Counts.of(board)
+    run_in_pieces(board, machine.run_until, until_ps, progress)
+    return before.until(board, interrupted=board.now_ps < until_ps)
+
+
+def run_in_pieces(board: Board, run_until: Callable[[int], None], until_ps: int, progress: Progress) -> None:
+    """Let time pass with `run_until`, bit by bit, until `progress` says stop."""
+    total_ps = until_ps - board.now_ps
     going_on = progress(0, total_ps)
     piece_ps = PS_PER_NS
     while going_on and board.now_ps < until_ps:
         events = board.timeline.order
-        machine.run_until(min(until_ps, board.now_ps + piece_ps))
+        run_until(min(until_ps, board.now_ps + piece_ps))
         # Short pieces where much happens, so that a wish to stop is heard and the trace does not pile up.
         crowded = board.timeline.order - events > _PIECE_EVENTS
         piece_ps = max(1, piece_ps // 2) if crowded else min(2 * piece_ps, _PIECE_PS_MAX)
         going_on = progress(total_ps - (until_ps - board.now_ps), total_ps)
-    return before.until(board, interrupted=board.now_ps < until_ps)
 
 
-def _check_end(until_ps: int) -> None:
+def check_end(until_ps: int) -> None:
+    """Raise CoprocsimError for an instant that lies beyond the timeline."""
     if until_ps > TIMELINE_END_PS:
         raise CoprocsimError(
             f"the run would end at {show_instant(until_ps)} s, beyond the end of the timeline",
@@ -88,7 +95,7 @@ def run_until_idle(machine_path: Path, duration_ps: int | None, progress: Progre
     with session(machine_path) as machine:
         board = machine.board
         until_ps = TIMELINE_END_PS if duration_ps is None else board.now_ps + duration_ps
-        _check_end(until_ps)
+        check_end(until_ps)
         before, going_on = _Counts.of(board), progress(0, 0)
         machine.run_until(board.now_ps)
         while going_on and _busy(board):
@@ -212,24 +219,36 @@ def set_schedule(
     LookupFailed or CoprocsimError for what is unknown or out of range; then nothing is changed.
     """
     with session(machine_path) as machine:
-        board = machine.board
-        coproc = coproc_named(board, coproc_name)
-        try:
-            if domain is not None:
-                vcoproc = vcoproc_named(board, domain, coproc_name)
-                if algorithm is not None:
-                    raise CoprocsimError("an algorithm is a coproc's, not a domain's", hint="leave `-d` out")
-                values = check_settings(type(coproc.scheduler), Scope.VCOPROC, settings)
-                tuning.set_vcoproc_parameters(board, vcoproc, values)
-                return
-            if not coproc.platform.scheduled:
-                raise CoprocsimError(
-                    f"`{coproc.spec.coproc_id}` shares itself: nothing of it is scheduled",
-                    why=f"platform `{coproc.platform.name}` drives hardware-virtualised silicon",
-                )
-            _set_coproc(board, coproc, algorithm, settings, Build(machine.machine.config))
-        except BadSetting as error:
-            raise CoprocsimError(str(error), hint=error.hint) from error
+        if domain is not None and algorithm is not None:
+            raise CoprocsimError("an algorithm is a coproc's, not a domain's", hint="leave `-d` out")
+        coproc = coproc_named(machine.board, coproc_name)
+        if domain is not None:
+            share_with(machine.board, coproc, domain, settings)
+        else:
+            share(machine.board, coproc, algorithm, settings, Build(machine.machine.config))
+
+
+def share_with(board: Board, coproc: Coproc, domain: str, settings: Sequence[Setting]) -> None:
+    """Change a domain's own parameters of a coproc's algorithm; LookupFailed or CoprocsimError as `set_schedule`."""
+    vcoproc = vcoproc_named(board, domain, coproc.spec.coproc_id)
+    try:
+        values = check_settings(type(coproc.scheduler), Scope.VCOPROC, settings)
+    except BadSetting as error:
+        raise CoprocsimError(str(error), hint=error.hint) from error
+    tuning.set_vcoproc_parameters(board, vcoproc, values)
+
+
+def share(board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting], build: Build) -> None:
+    """Change a coproc's algorithm, its parameters or the sharing; LookupFailed or CoprocsimError as `set_schedule`."""
+    if not coproc.platform.scheduled:
+        raise CoprocsimError(
+            f"`{coproc.spec.coproc_id}` shares itself: nothing of it is scheduled",
+            why=f"platform `{coproc.platform.name}` drives hardware-virtualised silicon",
+        )
+    try:
+        _set_coproc(board, coproc, algorithm, settings, build)
+    except BadSetting as error:
+        raise CoprocsimError(str(error), hint=error.hint) from error
 
 
 def _set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting], build: Build) -> None:
