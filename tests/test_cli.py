@@ -601,6 +601,7 @@ def test_a_column_of_the_timeline_is_worth_its_time(looked_at):
         "mmio read polite 0x0",
         "step",
         "run 1ms",
+        "compare --algorithm edf --for 100ms",
         "boot dts/minimal.dtb --force",
         "domain create polite.cfg",
     ],
