@@ -23,7 +23,8 @@ class Registry(Mapping[str, type[T]], Generic[T]):
     """The parts of one kind by name: `kind` for people, `group` of entry points, `base` that all derive from.
 
     `stated` are the attributes that a complete one has beside its methods, `named_by` the one that is its name.
-    Other packages are asked only when a name is not one of ours, or when all are listed.
+    Other packages are asked only when a name is not one of ours, when all are listed, and by `check`, which `boot`
+    calls for each kind: an incomplete part is refused when a machine starts, whether or not the machine uses it.
     Raises PluginError for a part that is incomplete, there twice, or cannot be imported.
     """
 
@@ -59,6 +60,10 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     def __len__(self) -> int:
         return len(self._ours) + len(self._installed())
+
+    def check(self) -> None:
+        """Load what other packages add; PluginError for the first part that will not do."""
+        self._installed()
 
     def _installed(self) -> dict[str, type[T]]:
         """Return the parts of other packages, loaded and checked, in the order of their names."""

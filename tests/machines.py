@@ -163,7 +163,7 @@ class Machine:
         coproc.platform.probe(self.board.now_ps)
         return coproc
 
-    def domain(self, name: str, *wanted: str, memory_mib: int = 64, paused: bool = False) -> Domain:
+    def domain(self, name: str, *wanted: str, memory_mib: int = 64, vcpus: int = 1, paused: bool = False) -> Domain:
         """Create a domain with vcoprocs of the coprocs `wanted`, each with a workload or none: `gpu0 kind=idle`."""
         plans = []
         for each in wanted:
@@ -171,7 +171,7 @@ class Machine:
             coproc = self.board.coprocs[coproc_id]
             values = coproc.scheduler.defaults(Scope.VCOPROC)
             plans.append(domains.VcoprocPlan(coproc_id, coproc.spec.regions, values, settings_of(workload)))
-        plan = domains.DomainPlan(name, memory_mib, memory_mib, 1, tuple(plans))
+        plan = domains.DomainPlan(name, memory_mib, memory_mib, vcpus, tuple(plans))
         return domains.create(self.board, plan, paused=paused)
 
     def vcoproc(self, name: str, wanted: str = "gpu0") -> Vcoproc:

@@ -33,8 +33,30 @@ def test_a_sentence_has_its_module_and_its_test(row: list[str]):
     for module in named(modules):
         assert (PACKAGE / module).exists(), module
     for test in named(tests):
-        path, _, name = test.partition("::")
-        source = (TESTS / path).read_text("utf-8")
-        functions = {node.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)}
-        found = {each for each in functions if each.startswith("test_")}
-        assert name in found if name else found, test
+        assert is_there(test), test
+
+
+def is_there(test: str) -> bool:
+    """Return whether `file.py::test_name`, or `file.py::test_name[transcript]`, names a test."""
+    path, _, name = test.partition("::")
+    name, _, transcript = name.removesuffix("]").partition("[")
+    tree = ast.parse((TESTS / path).read_text("utf-8"))
+    functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    return (
+        name.startswith("test_")
+        and name in functions
+        and (not transcript or (TESTS / "cli" / f"{transcript}.console").exists())
+    )
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "test_design.py",
+        "test_design.py::is_there",
+        "test_design.py::test_of_nothing",
+        "cli/test_transcripts.py::test_commands_print_what_their_transcript_says[no-such]",
+    ],
+)
+def test_a_whole_file_or_what_is_no_test_does_not_do(test: str):
+    assert not is_there(test)

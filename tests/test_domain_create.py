@@ -314,3 +314,14 @@ def test_a_node_of_the_partial_tree_that_is_about_no_shared_coproc_is_warned_of(
     created = domain.create(machine, str(cfg), (), paused=False, dry_run=False)
     (warning,) = created.warnings
     assert "is about no shared coproc, `xxz0`" in warning
+
+
+def test_a_node_of_the_partial_tree_beyond_the_address_space_is_refused(machine: Path, tmp_path: Path) -> None:
+    tree = (ROOT / "dts" / "cockpit-guest.dtb").read_bytes()
+    known = (0x1000_0000).to_bytes(8, "big")
+    assert known in tree
+    (tmp_path / "guest.dtb").write_bytes(tree.replace(known, (2**63).to_bytes(8, "big")))
+    cfg = tmp_path / "guest.cfg"
+    cfg.write_text('name = "a"\nmemory = 16\ncoproc = [ "xxc0" ]\ndevice_tree = "guest.dtb"\n')
+    with pytest.raises(CfgError, match="at 0x8000000000000000 lies beyond what a domain can address"):
+        domain.create(machine, str(cfg), (), paused=False, dry_run=False)

@@ -14,8 +14,9 @@ from coprocsim.guests.options import Options, arrivals_of_file
 from coprocsim.hypervisor import domains, lifecycle, mmio
 from coprocsim.hypervisor.state import Domain
 from coprocsim.parameters import BadSetting
+from coprocsim.platforms import PLATFORMS
 from coprocsim.randomness import Stream
-from tests.machines import MS, US, Machine, Row, S, settings_of, spec
+from tests.machines import MS, US, Machine, Row, S, described_for, settings_of, spec
 
 SWITCH_IN_PS = 25 * US
 
@@ -430,3 +431,27 @@ def test_a_periodic_guest_goes_on_in_step_after_a_pause():
     domains.unpause(machine.board, domain)
     machine.run(120 * MS)
     assert [row[4] // MS for row in machine.rows("job")] == [3, 13, 23, 103, 113]
+
+
+@pytest.mark.parametrize(
+    ("platform", "options", "cycles"),
+    [
+        ("generic", "work=5ms", 0),
+        ("generic", "work=5ms,uncuttable=2ms", 2_000_000),
+        ("generic", "work=1ms,uncuttable=2ms", 1_000_000),
+        ("generic", "work=exp:5ms,uncuttable=all", 5_000_000),  # no law of this kind has a largest: the mean
+        ("crypto", "work=5ms", 5_000_000),
+        ("dsp", "work=5ms", 5_000_000),
+        ("dsp", "work=5ms,points=1ms,state=8KiB", 1_000_000 + 8192 // 4),  # to the next point, then the checkpoint
+        ("dsp", "work=1ms,points=1ms,state=8KiB", 1_000_000),
+    ],
+)
+def test_how_long_a_job_denies_at_the_most_is_known_from_its_options_and_its_coproc(
+    platform: str, options: str, cycles: int
+):
+    kind = PLATFORMS[platform]
+    machine = Machine()
+    machine.coproc(platform=kind, described=described_for(kind))
+    guest = machine.domain("a", f"coproc kind=backlog,{options}").vcoprocs[0].guest
+    assert guest is not None
+    assert guest.uncuttable_cycles() == cycles

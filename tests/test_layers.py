@@ -66,8 +66,53 @@ def offences(sources: Mapping[str, str]) -> list[str]:
     return found
 
 
+# What the framework knows of the rooms that hold parts: their interfaces, and where a workload comes from.
+INTERFACES = {
+    "platforms": {"base"},
+    "hardware": {"base"},
+    "schedulers": {"base"},
+    "guests": {"base", "guest_of"},
+}
+
+
+def concrete(sources: Mapping[str, str]) -> list[str]:
+    """Return the imports by which the framework would know a platform, a model, an algorithm or a workload."""
+    found = []
+    for path, source in sources.items():
+        for name in imported(source) if path.startswith("hypervisor/") else ():
+            top, room, what = (*name.split("."), "", "")[:3]
+            if top == "coprocsim" and what not in INTERFACES.get(room, {what}):
+                found.append(f"{path}: `{name}`")
+    return found
+
+
+def all_sources() -> dict[str, str]:
+    return {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in ROOT.rglob("*.py")}
+
+
+def test_the_framework_knows_no_platform_no_hardware_no_algorithm_and_no_workload():
+    sources = all_sources()
+    assert sum(path.startswith("hypervisor/") for path in sources) > 10
+    assert concrete(sources) == []
+
+
+def test_what_the_framework_must_not_know_is_found():
+    assert concrete(
+        {
+            "hypervisor/good.py": "from coprocsim.platforms.base import Left\nfrom coprocsim.guests import guest_of",
+            "hypervisor/one.py": "from coprocsim.platforms.gsx import GsxPlatform\nimport coprocsim.hardware.xxc",
+            "hypervisor/all.py": "def late():\n    from coprocsim.schedulers import ALGORITHMS",
+            "toolstack/parts.py": "from coprocsim.schedulers import ALGORITHMS",
+        }
+    ) == [
+        "hypervisor/one.py: `coprocsim.platforms.gsx.GsxPlatform`",
+        "hypervisor/one.py: `coprocsim.hardware.xxc`",
+        "hypervisor/all.py: `coprocsim.schedulers.ALGORITHMS`",
+    ]
+
+
 def test_every_room_imports_only_from_lower_ones_and_each_library_has_one_home():
-    sources = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in ROOT.rglob("*.py")}
+    sources = all_sources()
     assert len(sources) > 50
     assert offences(sources) == []
 

@@ -3,6 +3,10 @@
 Each test is named after its row; its docstring has what the original did when it was run, and what is done here.
 """
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +17,18 @@ from coprocsim.devicetree import loads
 from coprocsim.errors import CoprocsimError, DeviceTreeError, LookupFailed
 from coprocsim.hypervisor import domains, tuning
 from coprocsim.model import Charge, Setting, Sharing, VcoprocState
+from coprocsim.options.build import Build
 from coprocsim.schedulers.rrobin import RoundRobin
-from coprocsim.toolstack import control
-from coprocsim.toolstack.boot import BootOptions, boot
+from coprocsim.toolstack import control, domain
+from coprocsim.toolstack.boot import BootOptions, boot, power_on
 from tests.devicetree_blobs import blob
 from tests.machines import MS, US, Machine, S, deny, driver, driver_of, scripted, spec, state, turns
 from tests.scripted import ScriptedPlatform
+from tests.test_plugins import COMPLETE, Site
 
 NO_TIMEOUT = Sharing(switch_timeout_ps=0)
-MINIMAL = Path(__file__).parent.parent / "dts/minimal.dtb"
+DTS = Path(__file__).parent.parent / "dts"
+MINIMAL, SYSTEM = DTS / "minimal.dtb", DTS / "system.dtb"
 
 
 def test_wake_while_asked_to_sleep():
@@ -51,6 +58,34 @@ def test_denial_without_end():
     assert machine.story("timeout", "reset") == ["50000 timeout d1v0", "50000 reset d1v0 the switch timed out"]
     assert (a.state, a.counters.resets) == (VcoprocState.SLEEPING, 1)
     assert (b.counters.suffered, b.counters.suffered_ps) == (1, 40 * MS)
+
+
+@pytest.mark.parametrize(
+    ("workload", "told"),
+    [
+        ("kind=idle", None),
+        ("kind=backlog,work=60ms,uncuttable=41ms", "41 ms"),
+        ("kind=periodic,period=1s,work=uniform:1ms-70ms,uncuttable=all", "70 ms"),
+        ("kind=trace,at=1ms:1ms;2ms:50ms,uncuttable=all", "50 ms"),
+        ("kind=backlog,work=60ms,uncuttable=40ms", None),
+        ("kind=backlog,work=60ms", None),
+        ("kind=fuzz,rate=10", None),
+    ],
+)
+def test_denial_without_end_is_warned_of_where_it_can_be_known(tmp_path: Path, workload: str, told: str | None):
+    """The original says nothing. Here whoever creates the domain is told, if a job can deny longer than the 40 ms."""
+    boot(tmp_path / "machine", str(MINIMAL), BootOptions({}, seed=1))
+    config = tmp_path / "guest.cfg"
+    config.write_text(f'name = "guest"\ncoproc = ["xxx0"]\nmemory = 64\ncoproc_workload = ["xxx0,{workload}"]\n')
+    created = domain.create(tmp_path / "machine", str(config), (), paused=False, dry_run=False)
+    warned = (
+        f"a job of `guest` keeps `xxx0` from switching for up to {told}, and the switch timeout is 40 ms: "
+        "who is to be next may have it reset, and the job is lost"
+    )
+    assert created.warnings == (() if told is None else (warned,))
+    control.set_schedule(tmp_path / "machine", "xxx0", None, None, [Setting("switch-timeout", "0ms")])
+    options = [Setting(name, value) for name, _, value in (each.partition("=") for each in workload.split(","))]
+    assert control.set_workload(tmp_path / "machine", "guest", "xxx0", options, tmp_path) == ()
 
 
 def shared_ms(charge: Charge) -> dict[str, float]:
@@ -92,6 +127,18 @@ def test_wait_of_1_ns_from_a_driver():
     machine.wake(a, b)
     machine.run(10 * MS + 95 * US)
     assert [at_ps for at_ps, *_ in machine.rows("switch_from")] == [10 * MS + n * 10 * US for n in range(10)]
+
+
+def test_wait_of_1_ns_from_a_driver_with_another_floor():
+    """The floor is a setting of the coproc: with one of 50 µs, which changes while it runs to 20."""
+    machine, (a, b) = scripted("a", "b", slice=10 * MS, sharing=Sharing(retry_floor_ps=50 * US))
+    deny(a, *[1000] * 1_500)
+    machine.wake(a, b)
+    machine.run(10 * MS + 140 * US)
+    tuning.set_sharing(machine.board, a.coproc, {"retry-floor": 20 * US})
+    machine.run(10 * MS + 200 * US)
+    retries_us = [(at_ps - 10 * MS) // US for at_ps, *_ in machine.rows("switch_from")]
+    assert retries_us == [0, 50, 100, 150, 170, 190]
 
 
 def test_a_third_domain_s_wake_during_a_denial():
@@ -237,6 +284,29 @@ def test_algorithm_and_slice_one_for_the_whole_system():
         machine.wake(*machine.domain(name, "gpu0", "dsp0").vcoprocs)
     machine.run(40 * MS - 1)
     assert [coproc.counters.switches for coproc in machine.board.coprocs.values()] == [4, 40]
+
+
+def test_algorithm_and_slice_from_the_device_tree():
+    """The original takes neither from there. Here each node names its own: see `dts/system.dts`."""
+    board, _ = power_on(loads(SYSTEM.read_bytes()).machine, BootOptions({}), Build())
+    assert {name: (coproc.scheduler.name, coproc.settings["slice"]) for name, coproc in board.coprocs.items()} == {
+        "gpu0": ("rrobin", 10 * MS),
+        "xxx0": ("rrobin", 5 * MS),
+        "xxc0": ("rrobin", 5 * MS),
+    }
+
+
+def test_an_algorithm_named_in_the_device_tree_is_the_one_that_shares(tmp_path: Path):
+    """One node asks for another algorithm than the rest, which is that of another package."""
+    Site(tmp_path).install("acme-one", COMPLETE.replace("mine", "fifo-x"), "one = acme_one:Mine")
+    data = SYSTEM.read_bytes()
+    at = data.index(b"rrobin\0")
+    (tmp_path / "two.dtb").write_bytes(data[:at] + b"fifo-x\0" + data[at + 7 :])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    environment["COPROCSIM_STATE_DIR"] = str(tmp_path)
+    command = [sys.executable, "-m", "coprocsim", "boot", "two.dtb", "--json"]
+    booted = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert [each["scheduler"] for each in json.loads(booted.stdout)["coprocs"]] == ["fifo-x", "rrobin", "rrobin"]
 
 
 def test_algorithm_and_slice_fixed_when_compiled():

@@ -1,5 +1,8 @@
 """Parts of other packages: found by entry point, held to completeness, refused with all that is wrong."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,6 +123,59 @@ def test_a_name_that_cannot_be_typed_is_refused(site: Site, name: str):
     what, _, hint = refusal()
     assert what == f"entry point `a` of `{package}`: scheduling algorithm `Mine` cannot be named `{name}`"
     assert hint == "lowercase letters, digits, `_` and `-`, 32 at most"
+
+
+MINIMAL = Path(__file__).parent.parent / "dts/minimal.dtb"
+
+
+def refused_at_boot(folder: Path, package: str, source: str, point: str, group: str) -> str:
+    """Return what `boot` says, with such a package installed, of a machine that does not use it."""
+    Site(folder).install(package, source, point, group=group)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+    environment["COPROCSIM_STATE_DIR"] = str(folder / "state")
+    command = [sys.executable, "-m", "coprocsim", "boot", str(MINIMAL)]
+    refused = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert not (folder / "state").exists()
+    return refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "group", "base", "first"),
+    [
+        ("platform", "platforms", "platforms.base:Platform", "name"),
+        ("hardware model", "hardware", "hardware.base:Hardware", "name"),
+        ("scheduling algorithm", "schedulers", "schedulers.base:Scheduler", "name"),
+        ("workload", "workloads", "guests.base:Guest", "kind"),
+    ],
+)
+def test_an_incomplete_part_of_any_kind_is_refused_at_boot_with_what_is_missing(
+    tmp_path: Path, kind: str, group: str, base: str, first: str
+):
+    module, _, parent = base.partition(":")
+    source = f"from coprocsim.{module} import {parent}\nclass Half({parent}):\n    summary = 'half'\n"
+    said = refused_at_boot(tmp_path, "acme-half", source, "half = acme_half:Half", f"coprocsim.{group}")
+    what, why, hint = said.splitlines()
+    assert what == f"error: entry point `half` of `acme-half`: {kind} `Half` is incomplete"
+    assert why.startswith(f" why: it lacks `{first}`, ")
+    assert why.endswith(("`restore`, `save`, `sleep`, `wake`, `yield_`", "`save`, `unpaused`", "`write`"))
+    assert hint == " hint: complete it, or uninstall its package"
+
+
+def test_a_platform_whose_hardware_is_not_there_is_refused_at_boot(tmp_path: Path):
+    source = """
+from coprocsim.platforms.generic import GenericPlatform
+
+class Odd(GenericPlatform):
+    name = "odd"
+    hardware = "oddware"
+    compatible = ("acme,odd",)
+"""
+    said = refused_at_boot(tmp_path, "acme-odd", source, "odd = acme_odd:Odd", "coprocsim.platforms")
+    what, why, hint = said.splitlines()
+    assert what == "error: the hardware model `oddware` is not installed"
+    assert why == " why: platform `odd` drives it"
+    assert hint.startswith(" hint: there are `reference`, ")
 
 
 def test_our_own_are_found_although_another_package_is_broken(site: Site):

@@ -4,6 +4,7 @@ The only room that prints, exits or reads the environment. A command's file is i
 and what the command needs when it runs: looking at a machine waits for no parser, engine or plugin.
 """
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -21,9 +22,15 @@ EXIT_INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
+    # Started with a stream closed (`>&-`): nobody reads.
     if sys.stdout is None:
-        # Started with stdout closed (`>&-`): nobody reads.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal's encoding does not have is shown, not refused.
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = _run(arguments)
         sys.stdout.flush()

@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "running",
     "step": "running",
     "sched": "sched",
+    "import-settings": "vendors",
     "workload": "workload",
     "mmio": "mmio",
     "irq": "provoke",
@@ -46,7 +47,7 @@ class _Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        found = getattr(import_module(f"coprocsim.cli.{COMMANDS[cmd_name]}"), f"{cmd_name}_command")
+        found = getattr(import_module(f"coprocsim.cli.{COMMANDS[cmd_name]}"), f"{cmd_name.replace('-', '_')}_command")
         assert isinstance(found, click.Command)
         return found
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, settings
 from coprocsim.cli.tables import json_option, left, print_json, table
 
@@ -27,8 +28,10 @@ def set_workload(machine: Path, domain: str, coproc: str, options: tuple[str, ..
     chosen = settings(options)
     from coprocsim.toolstack import control
 
-    control.set_workload(machine, domain, coproc, chosen, Path())
+    warnings = control.set_workload(machine, domain, coproc, chosen, Path())
     print(f"{domain} on {coproc}: {','.join(f'{each.name}={each.value}' for each in chosen)}")
+    for warning in warnings:
+        messages.warning(warning)
 
 
 @workload_command.command("clear", epilog="Example: coprocsim workload clear infotainment gpu0")

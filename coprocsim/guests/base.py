@@ -82,6 +82,10 @@ class Guest(ABC):
     def act(self, now_ps: int, port: GuestPort) -> tuple[GuestEffect, ...]:
         """Do all that is due now."""
 
+    def uncuttable_cycles(self) -> int | None:
+        """Return for how long a job of its options keeps the coproc from switching, at the longest; None if unknown."""
+        return None
+
     @abstractmethod
     def unpaused(self, now_ps: int) -> None:
         """The domain goes on after a pause: what would have arrived before `now_ps` has not."""

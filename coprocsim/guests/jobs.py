@@ -88,6 +88,10 @@ class JobGuest(Guest):
         """Return the relative deadline of jobs for which none is given; zero is none."""
         return Work(0)
 
+    def uncuttable_cycles(self) -> int | None:
+        work = self.largest_work_cycles()
+        return None if work is None else self.driver.uncuttable_cycles(*self._cycles(work))
+
     @abstractmethod
     def release_ps(self, number: int, previous_ps: int) -> int | None:
         """Return when release `number` (from 0) is due, after the one at `previous_ps`; None if there is none."""
@@ -97,6 +101,10 @@ class JobGuest(Guest):
         del number
         assert self._law is not None, "a kind without `work` has its own"
         return self._law.draw_cycles(self.hz, self.stream("work"))
+
+    def largest_work_cycles(self) -> int | None:
+        """Return the largest work of a release; None if it is not known."""
+        return None if self._law is None else self._law.largest_cycles(self.hz)
 
     def stream(self, purpose: str) -> Stream:
         """Return this guest's stream of draws for one purpose."""
@@ -206,9 +214,12 @@ class JobGuest(Guest):
         effects.append(JobReleased(release_ps, state.waiting[-1].deadline_ps))
 
     def _job(self, release_ps: int, cycles: int) -> Job:
-        uncuttable = cycles if self._uncuttable is None else min(cycles, self._uncuttable.in_cycles(self.hz))
         deadline_ps = None if self._deadline_ps is None else min(release_ps + self._deadline_ps, TIMELINE_END_PS)
-        return Job(release_ps, deadline_ps, cycles, uncuttable)
+        return Job(release_ps, deadline_ps, *self._cycles(cycles))
+
+    def _cycles(self, work: int) -> tuple[int, int]:
+        """Return a job's work, and how much of it its options say cannot be cut."""
+        return work, work if self._uncuttable is None else min(work, self._uncuttable.in_cycles(self.hz))
 
     def _room(self) -> int:
         """Return how many places of the unit are free."""

@@ -28,6 +28,10 @@ class Law:
     high: Work | None = None
     sigma: float = 0.0
 
+    def largest_cycles(self, hz: int) -> int:
+        """Return the largest work; of the laws that have no largest, the mean."""
+        return (self.high or self.mean).in_cycles(hz)
+
     def draw_cycles(self, hz: int, stream: Stream) -> int:
         """Return the next job's work, at least one cycle and no more than can be counted."""
         mean = self.mean.in_cycles(hz)
@@ -92,7 +96,7 @@ class Options:
         """Return a whole number within limits."""
 
         def parse(text: str) -> int:
-            if not text.isdecimal() or not minimum <= int(text) <= maximum:
+            if not re.fullmatch("[0-9]{1,20}", text) or not minimum <= int(text) <= maximum:
                 raise ValueError(f"`{name}` is a whole number from {minimum} to {maximum}")
             return int(text)
 
@@ -142,7 +146,7 @@ class Options:
         try:
             return parse(setting.value)
         except ValueError as error:
-            raise BadSetting(setting, f"`{name}={setting.value}` makes no sense", str(error)) from error
+            raise BadSetting(setting, f"`{name}={setting.value[:60]}` makes no sense", str(error)) from error
 
 
 def _law(text: str) -> Law:
@@ -192,4 +196,6 @@ def arrivals_of_file(rows: Iterable[Sequence[str]]) -> str:
         except ValueError as error:
             raise ValueError(f"row {number} is `{','.join(row)}`, not `release,work` such as `3ms,4ms`") from error
         pairs.append(f"{release.strip()}:{work.strip()}")
+    if not pairs:
+        raise ValueError("it has no arrivals: write a line `release,work` for each, such as `3ms,4ms`")
     return ";".join(pairs)

@@ -20,5 +20,8 @@ class Trace(JobGuest):
     def release_ps(self, number: int, previous_ps: int) -> int | None:
         return self.site.start_ps + self._arrivals[number][0] if number < len(self._arrivals) else None
 
+    def largest_work_cycles(self) -> int:
+        return max(work.in_cycles(self.hz) for _, work in self._arrivals)
+
     def work_cycles(self, number: int) -> int:
         return max(1, self._arrivals[number][1].in_cycles(self.hz))

@@ -29,14 +29,14 @@ from coprocsim.schedulers.unscheduled import Unscheduled
 from coprocsim.snapshot import DomainSettingRow, MachineRow, Snapshot
 from coprocsim.store import no_machine, opened, require
 from coprocsim.toolstack.config import build_of_file
-from coprocsim.toolstack.parts import algorithm_named, builds_in, platform_for, platform_named
+from coprocsim.toolstack.parts import algorithm_named, builds_in, check_installed, platform_for, platform_named
 from coprocsim.toolstack.session import coproc_named
 from coprocsim.units import show_duration
 
 DEFAULT_SEED = 1
 _DOMAIN_0_MEMORY_MIB = 1024
 # An Arm physical address has at most 52 bits.
-_ADDRESS_STOP = 2**52
+ADDRESS_STOP = 2**52
 _FDT_MAGIC = b"\xd0\x0d\xfe\xed"
 
 
@@ -66,9 +66,10 @@ class Booted:
 def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
     """Boot the machine at `machine_path` from a .dtb, or a .dts through dtc.
 
-    Raises DeviceTreeError for what is wrong with the tree, OptionError for the `.config`, and StateError if the machine
-    is up already.
+    Raises DeviceTreeError for what is wrong with the tree, OptionError for the `.config`, PluginError for a part of
+    another package that will not do, and StateError if the machine is up already.
     """
+    check_installed()
     build, config_warnings = (Build(), ()) if options.config_path is None else build_of_file(options.config_path)
     blob = _blob(tree_path)
     try:
@@ -78,7 +79,9 @@ def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
         error.path = tree_path
         raise
     limit_bytes = build.trace_limit_bytes if options.trace_limit_bytes is None else options.trace_limit_bytes
-    machine = MachineRow(options.seed, 0, 0, 1, spec.model, tree_path, blob, limit_bytes, board.checks, build.config)
+    # A file name may be any bytes, a column is text.
+    shown_path = tree_path.encode(errors="backslashreplace").decode()
+    machine = MachineRow(options.seed, 0, 0, 1, spec.model, shown_path, blob, limit_bytes, board.checks, build.config)
     _make_folder(machine_path.parent)
     with opened(machine_path) as file:
         if file.is_up and not options.force:
@@ -176,7 +179,7 @@ def _check_streams(machine: MachineSpec) -> None:
 
 def _bring_up(board: Board, machine: MachineSpec, spec: CoprocSpec, options: BootOptions, build: Build) -> Coproc:
     for region in spec.regions:
-        if region.base + region.size_bytes > _ADDRESS_STOP:
+        if region.base + region.size_bytes > ADDRESS_STOP:
             what = f"range `{region.name}` ends at {region.base + region.size_bytes:#x}"
             raise DeviceTreeError(what, NodePlace(spec.path, "reg"), hint="a physical address has at most 52 bits")
     platform = _platform(spec, options, build)

@@ -14,7 +14,7 @@ from coprocsim.parameters import BadSetting, BadValue, Scope, Value
 from coprocsim.schedulers.base import Idle
 from coprocsim.sharing import SHARING
 from coprocsim.toolstack.boot import shorter_than_switch
-from coprocsim.toolstack.domain import with_arrivals
+from coprocsim.toolstack.domain import uncuttable, with_arrivals
 from coprocsim.toolstack.parts import algorithm_named, check_settings
 from coprocsim.toolstack.session import Session, coproc_named, domain_named, session, vcoproc_named
 from coprocsim.units import PS_PER_MS, PS_PER_NS, TIMELINE_END_PS, show_duration, show_instant
@@ -73,8 +73,10 @@ def run_in_pieces(board: Board, run_until: Callable[[int], None], until_ps: int,
     going_on = progress(0, total_ps)
     piece_ps = PS_PER_NS
     while going_on and board.now_ps < until_ps:
-        events = board.timeline.order
-        run_until(min(until_ps, board.now_ps + piece_ps))
+        events, next_ps = board.timeline.order, board.timeline.next_ps()
+        # To where nothing is due it goes in one step.
+        quiet_ps = until_ps if next_ps is None else next_ps
+        run_until(min(until_ps, max(quiet_ps, board.now_ps + piece_ps)))
         # Short pieces where much happens, so that a wish to stop is heard and the trace does not pile up.
         crowded = board.timeline.order - events > _PIECE_EVENTS
         piece_ps = max(1, piece_ps // 2) if crowded else min(2 * piece_ps, _PIECE_PS_MAX)
@@ -288,8 +290,13 @@ def _sharing(settings: Sequence[Setting]) -> dict[str, Value]:
 # ---------------------------------------------------------------- work and registers
 
 
-def set_workload(machine_path: Path, domain: str, coproc_name: str, options: Sequence[Setting], base: Path) -> None:
-    """Let a domain's driver do something else from now on; file names in `options` start from `base`."""
+def set_workload(
+    machine_path: Path, domain: str, coproc_name: str, options: Sequence[Setting], base: Path
+) -> tuple[str, ...]:
+    """Let a domain's driver do something else from now on; return warnings.
+
+    File names in `options` start from `base`.
+    """
     with session(machine_path) as machine:
         vcoproc = vcoproc_named(machine.board, domain, coproc_name)
         if vcoproc.domain.dying:
@@ -298,6 +305,7 @@ def set_workload(machine_path: Path, domain: str, coproc_name: str, options: Seq
             domains.give_work(machine.board, vcoproc, with_arrivals(tuple(options), base))
         except BadSetting as error:
             raise CoprocsimError(str(error), hint=error.hint) from error
+        return tuple(uncuttable([vcoproc]))
 
 
 def clear_workload(machine_path: Path, domain: str, coproc_name: str) -> None:

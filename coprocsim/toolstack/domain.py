@@ -1,7 +1,7 @@
 """`domain …`: from a config to a domain with all its vcoprocs, or to an error at its place and nothing else."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +18,7 @@ from coprocsim.errors import (
 )
 from coprocsim.guests.options import arrivals_of_file
 from coprocsim.hypervisor import domains
-from coprocsim.hypervisor.state import Board, Coproc
+from coprocsim.hypervisor.state import Board, Coproc, Vcoproc
 from coprocsim.model import (
     DOMAIN_0,
     DOMAIN_0_NAME,
@@ -31,10 +31,10 @@ from coprocsim.model import (
     WorkloadRequest,
 )
 from coprocsim.parameters import BadSetting, Scope
-from coprocsim.toolstack.boot import vcoproc_settings
+from coprocsim.toolstack.boot import ADDRESS_STOP, vcoproc_settings
 from coprocsim.toolstack.parts import check_settings
 from coprocsim.toolstack.session import coproc_named, domain_named, session
-from coprocsim.units import show_size
+from coprocsim.units import Work, show_duration, show_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ def create(machine_path: Path, cfg_path: str, extra: Sequence[str], *, paused: b
         except BadSetting as error:
             raise CfgError(str(error), error.setting.place, hint=error.hint) from error
         machine.keep = not dry_run
+        warnings += tuple(uncuttable(domain.vcoprocs))
         coprocs = tuple(vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs)
         return Created(domain.domain_id, domain.name, coprocs, (*spec.warnings, *warnings))
 
@@ -190,6 +191,13 @@ def _windows(
                 what = f"node `{node.path}` of the domain's device tree: range `{window.name}` is not one of"
                 hint = ", ".join(f"`{name}` ({show_size(size)})" for name, size in sizes.items())
                 raise CfgError(f"{what} `{coproc.spec.coproc_id}`'s", request.place, hint=f"its ranges are {hint}")
+            if window.base + window.size_bytes > ADDRESS_STOP:
+                raise CfgError(
+                    f"node `{node.path}` of the domain's device tree: range `{window.name}` at {window.base:#x} "
+                    "lies beyond what a domain can address",
+                    request.place,
+                    hint="a guest physical address has at most 52 bits",
+                )
         missing = [name for name in sizes if name not in {window.name for window in node.windows}]
         if node.windows and missing:
             raise CfgError(
@@ -269,11 +277,30 @@ def _arrivals(option: Setting, base: Path) -> Setting:
     try:
         with open(base / option.value, encoding="utf-8", newline="") as file:
             return replace(option, name="at", value=arrivals_of_file(csv.reader(file)))
+    except UnicodeDecodeError as error:
+        raise BadSetting(option, f"`{option.value}` is no list of arrivals", "it is no text in UTF-8") from error
     except OSError as error:
         hint = f"the file is looked for in `{base}`"
         raise BadSetting(option, f"cannot read `{option.value}`: {error.strerror}", hint) from error
     except (ValueError, csv.Error) as error:
         raise BadSetting(option, f"`{option.value}` is no list of arrivals", str(error)) from error
+
+
+def uncuttable(vcoprocs: Iterable[Vcoproc]) -> Iterator[str]:
+    """Yield a warning for each of these whose jobs can keep others out for longer than the switch timeout allows."""
+    for vcoproc in vcoprocs:
+        coproc = vcoproc.coproc
+        cycles = None if vcoproc.guest is None else vcoproc.guest.uncuttable_cycles()
+        timeout_ps = coproc.sharing.switch_timeout_ps
+        if cycles is None or not coproc.platform.scheduled or timeout_ps == 0:
+            continue
+        time_ps = Work(cycles=cycles).in_ps(coproc.spec.clock_hz)
+        if time_ps > timeout_ps:
+            yield (
+                f"a job of `{vcoproc.domain.name}` keeps `{coproc.spec.coproc_id}` from switching for up to "
+                f"{show_duration(time_ps)}, and the switch timeout is {show_duration(timeout_ps)}: "
+                "who is to be next may have it reset, and the job is lost"
+            )
 
 
 # ---------------------------------------------------------------- the other verbs

@@ -17,6 +17,19 @@ from coprocsim.schedulers.unscheduled import Unscheduled
 from coprocsim.snapshot import CoprocRow, WorkloadRow
 
 
+def check_installed() -> None:
+    """Raise PluginError if a part that another package adds will not do, of whatever kind, used or not."""
+    for registry in (PLATFORMS, MODELS, ALGORITHMS, WORKLOADS):
+        registry.check()
+    for name, platform in PLATFORMS.items():
+        if platform.hardware not in MODELS:
+            raise PluginError(
+                f"the hardware model `{platform.hardware}` is not installed",
+                why=f"platform `{name}` drives it",
+                hint=did_you_mean(platform.hardware, MODELS, "there are"),
+            )
+
+
 def has_platform(name: str, build: Build) -> bool:
     """Return whether a platform is built in; those of other packages always are."""
     return not PLATFORMS.is_ours(name) or build.has(platform_symbol(name))

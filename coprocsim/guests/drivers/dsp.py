@@ -30,6 +30,11 @@ class DspDriver(Driver):
         largest_bank_bytes = max((len(bank) for bank in self.site.memory), default=0)
         self._state_bytes = options.size_bytes("state", 0, min(dsp.STATE_BYTES_MAX, largest_bank_bytes))
 
+    def uncuttable_cycles(self, work: int, uncuttable: int) -> int:
+        if self._points_cycles == 0 or work <= self._points_cycles:
+            return work
+        return self._points_cycles + dsp.checkpoint_cycles(self._state_bytes)
+
     def bring_up(self, port: GuestPort) -> None:
         if self._state_bytes:
             bank = max(self.site.memory, key=len)

@@ -1,0 +1,49 @@
+"""`import-settings`: what another scheduler was told, as `sched set` here."""
+
+import sys
+
+import click
+
+from coprocsim.cli.tables import json_option, print_json
+
+_FORMATS = "nvidia|xe|gim|xl"
+
+
+@click.command(
+    "import-settings",
+    epilog="Example: coprocsim import-settings nvidia 0x00020001; xl sched-credit | coprocsim import-settings xl -",
+)
+@click.argument("form", metavar=_FORMATS)
+@click.argument("value", metavar="VALUE|-")
+@click.option("--coproc", metavar="COPROC", default="COPROC", help="Whose settings these are to be, to be shown.")
+@json_option
+def import_settings_command(form: str, value: str, coproc: str, as_json: bool) -> None:
+    """Show what VALUE, settings of another scheduler, is here: commands to type, and what does not carry over.
+
+    nvidia: a value of RmPVMRL. xe: exec_quantum_ms=, preempt_timeout_us=, sched_priority=. gim: lines of gim_config.
+    xl: what xl sched-credit or xl sched-rtds prints. `-` reads it from standard input. Nothing is changed.
+    """
+    from coprocsim.toolstack import vendors
+
+    imported = vendors.load(form, sys.stdin.read() if value == "-" else value)
+    if as_json:
+        print_json(
+            {
+                "algorithm": imported.algorithm,
+                "settings": imported.settings,
+                "domains": imported.domains,
+                "lost": list(imported.lost),
+            }
+        )
+        return
+    print(" ".join(("coprocsim sched set", coproc, "--algorithm", imported.algorithm, *_words(imported.settings))))
+    for domain, own in imported.domains.items():
+        print(" ".join(("coprocsim sched set", coproc, "-d", domain, *_words(own))))
+    if imported.lost:
+        print("does not carry over:")
+        for each in imported.lost:
+            print(f"  {each}")
+
+
+def _words(settings: dict[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in settings.items()]

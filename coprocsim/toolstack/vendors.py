@@ -1,0 +1,215 @@
+"""Settings of other schedulers that share coprocessors, turned into the nearest algorithm and parameters here.
+
+Nothing is changed: who imports sees what to type, and what of the original does not carry over.
+
+- `nvidia`: the value of the registry key RmPVMRL (Virtual GPU Software User Guide, "Changing vGPU scheduling policy").
+- `xe`: `exec_quantum_ms`, `preempt_timeout_us`, `sched_priority` of Linux (ABI/testing/sysfs-driver-intel-xe-sriov).
+- `gim`: `sched_interval` and its neighbours in AMD's gim_config.
+- `xl`: what `xl sched-credit` and `xl sched-rtds` print.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from coprocsim.errors import CoprocsimError, did_you_mean
+
+_HZ_MIN, _HZ_MAX = 63, 960
+_MS_TEXT = "{}ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What to set: the algorithm, its parameters and those of the sharing, those of each domain.
+
+    `lost` says what does not carry over, each a sentence.
+    """
+
+    algorithm: str
+    settings: dict[str, str] = field(default_factory=dict)
+    domains: dict[str, dict[str, str]] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+
+
+def load(form: str, text: str) -> Imported:
+    """Return what `text` says in one of the FORMATS; CoprocsimError for what it does not say."""
+    if form not in FORMATS:
+        raise CoprocsimError(f"no settings format `{form}`", hint=did_you_mean(form, FORMATS, "there are"))
+    return FORMATS[form](text)
+
+
+def _refuse(text: str, hint: str) -> NoReturn:
+    shown = text.strip().splitlines()[0][:60] if text.strip() else ""
+    raise CoprocsimError(f"`{shown}` is not what is expected here", hint=hint)
+
+
+# ---------------------------------------------------------------- NVIDIA
+
+
+_RMPVMRL = "0x00, 0x01, 0x11, 0x00TT0001, 0x00TT0011, 0x03, 0x13, 0xAAFFF003 or 0xAAFFF013"
+_STRICT, _FIXED, _SHARED = 0x02, 0x10, 0x01
+
+
+def _nvidia(text: str) -> Imported:
+    value = re.fullmatch(r"(?:RmPVMRL\s*=\s*)?(0x[0-9a-f]{1,8}|[0-9]{1,10})", text.strip(), re.IGNORECASE)
+    number = int(value[1], 0) if value else -1
+    if number == 0:
+        lost = ("how long a best effort turn is: NVIDIA does not say, here it is `slice`",)
+        return Imported("rrobin", lost=lost)
+    policy = number & 0xFFF
+    if policy not in {_SHARED, _SHARED | _FIXED, _SHARED | _STRICT, _SHARED | _STRICT | _FIXED} or number >= 2**32:
+        _refuse(text, f"RmPVMRL is {_RMPVMRL}")
+    notes = []
+    if policy & _FIXED:
+        notes.append("fixed share reserves slots for as many vGPUs as the GPU holds, here for those that exist")
+    if policy & _STRICT:
+        return _strict(text, number, notes)
+    slice_ms = number >> 16
+    if slice_ms == 0:
+        return Imported("fixed", lost=tuple(notes))
+    if not 1 <= slice_ms <= 30 or number & 0xF000:
+        _refuse(text, "a time slice TT is 0x01 to 0x1e, 1 to 30 ms")
+    hz = round(1000 / slice_ms)
+    if hz < _HZ_MIN:
+        notes.append(f"slots of {slice_ms} ms, which `fixed` does not have: what a domain leaves idle goes to others")
+        return Imported("rrobin", {"slice": _MS_TEXT.format(slice_ms)}, lost=tuple(notes))
+    if 1000 % slice_ms or hz > _HZ_MAX:
+        hz = min(hz, _HZ_MAX)
+        notes.append(f"slots of {slice_ms} ms: they are {1000 / hz:.3f} ms at {hz} Hz")
+    return Imported("fixed", {"frequency": str(hz)}, lost=tuple(notes))
+
+
+def _strict(text: str, number: int, lost: list[str]) -> Imported:
+    factor, hz = number >> 24, number >> 12 & 0xFFF
+    charged = {"charge": "averaging"}
+    if factor or hz:
+        if not 1 <= factor <= 60 or not _HZ_MIN <= hz <= _HZ_MAX:
+            _refuse(
+                text, "an averaging factor AA is 0x01 to 0x3c (1 to 60), a frequency FFF 0x03f to 0x3c0 (63 to 960)"
+            )
+        charged["charge-factor"] = str(factor)
+    else:
+        hz = 480
+        lost.append("a default frequency that follows the number of vGPUs: 480 Hz up to 8, 960 Hz beyond")
+    lost.append("strict round robin keeps a turn for a vGPU without work: here it goes to the next")
+    return Imported("rrobin", {"slice": f"{round(10**6 / hz)}us", **charged}, lost=tuple(lost))
+
+
+# ---------------------------------------------------------------- Xe
+
+
+_XE = "write `exec_quantum_ms=20 preempt_timeout_us=20000 sched_priority=normal`"
+
+
+def _pairs(text: str, known: Mapping[str, str], hint: str) -> dict[str, int | str]:
+    """Return `name=value` pairs; `known` says of each name what its value looks like."""
+    found: dict[str, int | str] = {}
+    for word in re.split(r"[\s,;]+", text.strip()):
+        name, equals, value = word.partition("=")
+        if not equals or name not in known or not re.fullmatch(known[name], value):
+            _refuse(word, hint)
+        found[name] = int(value) if value.isdigit() else value
+    return found
+
+
+def _xe(text: str) -> Imported:
+    numbers = {"exec_quantum_ms": "[0-9]{1,7}", "preempt_timeout_us": "[0-9]{1,9}", "sched_priority": "low|normal|high"}
+    given = _pairs(text, numbers, _XE)
+    quantum_ms, priority = int(given.get("exec_quantum_ms", 0)), given.get("sched_priority", "low")
+    timeout = {"switch-timeout": f"{given['preempt_timeout_us']}us"} if "preempt_timeout_us" in given else {}
+    lost = ["that each VF has a quantum and a timeout of its own: here they are the coproc's"]
+    if priority == "high":
+        lost.append("`high`: of `priority` here the highest preempts at once, not after the turn that is under way")
+        if quantum_ms:
+            lost.append(f"the quantum of {quantum_ms} ms: `priority` has none")
+        return Imported("priority", timeout, lost=tuple(lost))
+    if priority == "normal" and quantum_ms and _HZ_MIN <= round(1000 / quantum_ms) <= _HZ_MAX:
+        hz = round(1000 / quantum_ms)
+        if 1000 % quantum_ms:
+            lost.append(f"slots of {quantum_ms} ms: they are {1000 / hz:.3f} ms at {hz} Hz")
+        return Imported("fixed", {"frequency": str(hz), **timeout}, lost=tuple(lost))
+    if priority == "normal":
+        lost.append("`normal`: what a VF leaves idle goes to others here")
+    if not quantum_ms:
+        lost.append("a quantum without end: a turn has one here, `slice`")
+        return Imported("rrobin", timeout, lost=tuple(lost))
+    return Imported("rrobin", {"slice": _MS_TEXT.format(quantum_ms), **timeout}, lost=tuple(lost))
+
+
+# ---------------------------------------------------------------- GIM
+
+
+_GIM = "write lines of gim_config, `sched_interval=6`"
+_GIM_NAMES = (
+    *("fb_option", "sched_option", "vf_num", "pf_fb", "vf_fb", "fb_clear", "max_quanta", "self_switch", "exclusive"),
+    *("sched_interval", "sched_interval_us", "hang_detect_timeout"),
+)
+
+
+def _gim(text: str) -> Imported:
+    given = _pairs(re.sub(r"#.*", "", text), dict.fromkeys(_GIM_NAMES, "[0-9]{1,9}"), _GIM)
+    settings = {}
+    if "sched_interval" in given:
+        settings["slice"] = _MS_TEXT.format(given["sched_interval"])
+    if "sched_interval_us" in given:
+        settings["slice"] = f"{given['sched_interval_us']}us"
+    if "hang_detect_timeout" in given:
+        settings["switch-timeout"] = _MS_TEXT.format(given["hang_detect_timeout"])
+    if not settings:
+        _refuse(text, _GIM)
+    used = {"sched_interval", "sched_interval_us", "hang_detect_timeout"}
+    return Imported("rrobin", settings, lost=tuple(f"`{name}={given[name]}`" for name in given if name not in used))
+
+
+# ---------------------------------------------------------------- xl
+
+
+_XL = "give it what `xl sched-credit` or `xl sched-rtds` prints, the line of titles included"
+
+
+def _xl(text: str) -> Imported:
+    lines = [line for line in text.splitlines() if line.strip()]
+    titles = next((line.split() for line in lines if line.split()[:2] == ["Name", "ID"]), [])
+    rows = [dict(zip(titles, line.split(), strict=False)) for line in lines if len(line.split()) == len(titles)]
+    rows = [row for row in rows if row["Name"] != "Name"]
+    if not titles or not rows:
+        _refuse(text, _XL)
+    try:
+        return _credit(lines, rows) if "Weight" in titles else _rtds(rows)
+    except (KeyError, ValueError):
+        _refuse(text, _XL)
+
+
+def _credit(lines: list[str], rows: list[dict[str, str]]) -> Imported:
+    pool = dict(re.findall(r"(\w[\w-]*)=(\w+)", lines[0]))
+    settings = {}
+    if "tslice" in pool:
+        settings["slice"] = pool["tslice"]
+    if "ratelimit" in pool:
+        settings["ratelimit"] = pool["ratelimit"]
+    lost = tuple(f"`{name}={value}`" for name, value in pool.items() if name not in {"tslice", "ratelimit", "sched"})
+    domains = {}
+    for row in rows:
+        cap = int(row["Cap"])
+        if cap > 100:
+            lost += (f"the cap of {row['Name']}, {cap} %: a coproc is one, and 100 % is all of it",)
+        domains[row["Name"]] = {"weight": str(int(row["Weight"])), "cap": str(min(cap, 100))}
+    return Imported("credit", settings, domains, lost)
+
+
+def _rtds(rows: list[dict[str, str]]) -> Imported:
+    domains: dict[str, dict[str, str]] = {}
+    lost: tuple[str, ...] = ()
+    for row in rows:
+        own = {"period": f"{int(row['Period'])}us", "budget": f"{int(row['Budget'])}us"}
+        if "Extratime" in row:
+            own["extratime"] = str(int(row["Extratime"] in {"yes", "1"}))
+        if row["Name"] in domains and domains[row["Name"]] != own:
+            lost += (f"vcpu {row.get('VCPU', '?')} of {row['Name']}: a domain has one vcoproc of a coproc",)
+            continue
+        domains[row["Name"]] = own
+    return Imported("rtds", {}, domains, lost)
+
+
+FORMATS: dict[str, Callable[[str], Imported]] = {"nvidia": _nvidia, "xe": _xe, "gim": _gim, "xl": _xl}

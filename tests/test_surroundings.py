@@ -1,0 +1,63 @@
+"""What a shell can do to a command: streams that are closed, encodings that are narrow, names that are no text."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Return what runs a line in a folder of its own: `$C` is coprocsim, `$P` the project."""
+
+    def run(line: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {
+            "PYTHONPATH": str(PROJECT),
+            "COPROCSIM_STATE_DIR": "state",
+            "C": f"{sys.executable} -m coprocsim",
+            "P": str(PROJECT),
+        }
+        return subprocess.run(
+            ["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    assert run("$C boot $P/dts/system.dtb").returncode == 0
+    return run
+
+
+def test_time_passes_with_stderr_closed(shell):
+    done = shell("$C run 1ms 2>&-")
+    assert (done.returncode, done.stdout) == (0, "1 ms passed, it is 0.001000 s: 0 switches, 0 denials, 0 jobs done\n")
+
+
+def test_a_tree_whose_name_is_no_text_is_booted(shell):
+    done = shell(r"cp $P/dts/minimal.dtb $(printf '\377.dtb') && $C boot --force $(printf '\377.dtb')")
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_the_encoding_of_stdout_lacks_is_shown_escaped(shell):
+    assert shell("$C domain create $P/domains/minimal.cfg 'kernel=\"ü\"'").returncode == 0
+    done = shell("PYTHONIOENCODING=ascii $C domain show minimal")
+    assert done.returncode == 0, done.stderr
+    assert r"\xfc" in done.stdout
+
+
+def test_a_day_in_which_nothing_is_due_is_one_step(shell):
+    # In pieces of 10 ms it would be 8,640,000 of them: far longer than the time limit of the fixture.
+    assert "86400 s passed" in shell("$C run 86400s").stdout
+
+
+def test_arrivals_that_are_none_are_refused_as_a_file(shell):
+    shell("$C domain create $P/domains/minimal.cfg")
+    done = shell("$C workload set minimal gpu0 kind=trace,file=/dev/null")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: `/dev/null` is no list of arrivals\n"
+        " hint: it has no arrivals: write a line `release,work` for each, such as `3ms,4ms`\n"
+    )
+    binary = shell("$C workload set minimal gpu0 kind=trace,file=$P/dts/minimal.dtb")
+    assert binary.stderr.endswith(" hint: it is no text in UTF-8\n")
