@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from coprocsim.cli.arguments import coprocs, domains
+from coprocsim.cli.arguments import coprocs, domains, duration
 from coprocsim.cli.tables import (
     exact_seconds,
     heading,
@@ -21,16 +21,26 @@ from coprocsim.cli.tables import (
 )
 
 if TYPE_CHECKING:
+    from coprocsim.observe.span import CoprocSpan, VcoprocSpan
     from coprocsim.observe.stats import CoprocStats, Spread, VcoprocStats
+
+Line = TypeVar("Line", bound="VcoprocStats | VcoprocSpan")
 
 
 @click.command("stats", epilog="Example: coprocsim stats --coproc gpu0")
 @click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Only this coproc.")
 @click.option("--domain", metavar="DOMAIN", shell_complete=domains, help="Only this domain's vcoprocs.")
+@click.option("--since", "since_ps", metavar="INSTANT", callback=duration, help="Only shares, from then on.")
 @json_option
 @click.pass_obj
-def stats_command(machine: Path, coproc: str | None, domain: str | None, as_json: bool) -> None:
-    """Show figures since boot, per coproc and per vcoproc."""
+def stats_command(machine: Path, coproc: str | None, domain: str | None, since_ps: int | None, as_json: bool) -> None:
+    """Show figures since boot, per coproc and per vcoproc.
+
+    With `--since` what the trace tells: where the time went, not what became of the jobs.
+    """
+    if since_ps is not None:
+        _since(machine, since_ps, coproc, domain, as_json)
+        return
     from coprocsim.observe import stats
     from coprocsim.observe.view import view
     from coprocsim.snapshot import DenialRow, HistogramRow, VcoprocSettingRow
@@ -58,7 +68,39 @@ def stats_command(machine: Path, coproc: str | None, domain: str | None, as_json
         )
 
 
-def _print_coprocs(lines: "Sequence[CoprocStats]") -> None:
+def _since(machine: Path, since_ps: int, coproc: str | None, domain: str | None, as_json: bool) -> None:
+    from coprocsim.errors import CoprocsimError
+    from coprocsim.observe import span
+    from coprocsim.observe.view import view
+    from coprocsim.store import read
+    from coprocsim.units import show_instant
+
+    with read(machine) as file:
+        seen = view(file)
+        if since_ps >= seen.now_ps:
+            raise CoprocsimError(
+                f"no time has passed since {show_instant(since_ps)} s", hint=f"it is {show_instant(seen.now_ps)} s now"
+            )
+        of_coprocs = list(span.coproc_spans(file, seen, since_ps, coproc))
+        of_vcoprocs = list(span.vcoproc_spans(file, seen, since_ps, coproc, domain))
+    if as_json:
+        print_json({"from_ps": since_ps, "now_ps": seen.now_ps, "coprocs": of_coprocs, "vcoprocs": of_vcoprocs})
+        return
+    _print_times(of_coprocs)
+    if of_vcoprocs:
+        _section(
+            f"Share of the coproc since {show_instant(since_ps)} s",
+            ("Share(%)", "Run(s)", "Wait(s)", "Switches"),
+            of_vcoprocs,
+            lambda each: (*_shares(each), each.switches),
+        )
+
+
+def _shares(each: "VcoprocStats | VcoprocSpan") -> tuple[str, str, str]:
+    return f"{100 * each.share:.2f}", seconds(each.run_ps, 6), seconds(each.wait_ps, 6)
+
+
+def _print_times(lines: "Sequence[CoprocStats] | Sequence[CoprocSpan]") -> None:
     times = exact_seconds(
         [(each.run_ps, each.switch_ps, each.idle_ps, each.failed_ps, each.elapsed_ps) for each in lines]
     )
@@ -67,6 +109,10 @@ def _print_coprocs(lines: "Sequence[CoprocStats]") -> None:
         [*left("Seconds"), *right(*(each.coproc for each in lines))],
         [(name, *figures) for name, figures in zip(sums, zip(*times, strict=True), strict=True)],
     )
+
+
+def _print_coprocs(lines: "Sequence[CoprocStats]") -> None:
+    _print_times(lines)
     print()
     table(
         [*left("Coproc"), *right("Switches", "Denials", "Resets", "Spurious", "Findings", "Fairness")],
@@ -85,7 +131,7 @@ def _print_vcoprocs(lines: "Sequence[VcoprocStats]") -> None:
         "Share of the coproc",
         ("Share(%)", "Run(s)", "Wait(s)"),
         lines,
-        lambda each: (f"{100 * each.share:.2f}", seconds(each.run_ps, 6), seconds(each.wait_ps, 6)),
+        _shares,
     )
     _section(
         "Switches and overruns; what is charged and still owed, in ms",
@@ -138,8 +184,8 @@ def _spreads(
 def _section(
     title: str,
     columns: tuple[str, ...],
-    lines: "Sequence[VcoprocStats]",
-    cells: "Callable[[VcoprocStats], tuple[str | int, ...]]",
+    lines: "Sequence[Line]",
+    cells: "Callable[[Line], tuple[str | int, ...]]",
 ) -> None:
     print()
     heading(title)
