@@ -183,6 +183,13 @@ def test_bars_are_as_long_as_their_values(home):
     assert min(bars) == 40 * min(values) // max(values)
 
 
+def test_where_there_are_only_letters_bars_are_drawn_with_letters(home):
+    letters = {"PYTHONIOENCODING": "ascii"}
+    _, out, _ = home.run("compare", "--algorithm", "rrobin,edf", "--for", "20ms", "--bars", environment=letters)
+    assert " " + 40 * "#" + " " in out
+    assert "\\u" not in out
+
+
 class Page(HTMLParser):
     """What stands in a page: its text, its elements, and whether each is closed in its turn."""
 

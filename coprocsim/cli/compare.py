@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _WIDTH = 80
 _BAR_WIDTH = 40
+# What a bar is drawn with where there are only letters; eighths of a place are rounded.
+_PLAIN = str.maketrans("█▉▊▋▌▍▎▏", "#####   ")
 
 
 @click.command(
@@ -199,7 +201,8 @@ def _print_bars(comparison: "Comparison", found: "Sequence[Figure]") -> None:
             console.print(grid)
         print()
         heading(f"{figure.domain or comparison.coproc}: {figure_title(figure)}")
-        print("\n".join(line.rstrip() for line in drawn.get().splitlines()))
+        bars = drawn.get().translate(_PLAIN if console.options.ascii_only else {})
+        print("\n".join(line.rstrip() for line in bars.splitlines()))
 
 
 @contextmanager
