@@ -36,6 +36,7 @@ class VcoprocCounters:
     `denied_ps` is how long it denied, `overrun_ps` the part of it after which it left; `suffered` and `suffered_ps` are
     what it waited because another one denied. A job ends well (`ended`), is given up at its deadline
     (`abandoned`), is lost with an error (`failed`) or finds no room (`dropped`). `latency_ps` adds up over `ended`.
+    `entry_ps_max` is the longest switch that brought it in, whoever was charged for it.
     """
 
     run_ps: int = 0
@@ -59,6 +60,8 @@ class VcoprocCounters:
     failed: int = 0
     latency_ps: int = 0
     latency_ps_max: int = 0
+    wait_ps_max: int = 0
+    entry_ps_max: int = 0
 
 
 class MachineRow(NamedTuple):
@@ -274,6 +277,15 @@ class JobRow(NamedTuple):
     deadline_ps: int | None
 
 
+class HistogramRow(NamedTuple):
+    """How a vcoproc's times of a kind are spread: `latency`, `wait` or `entry`; encoded as `histogram` does it."""
+
+    domain_id: int
+    number: int
+    kind: str
+    encoded: str
+
+
 class EventRow(NamedTuple):
     """What is due when; `armed` orders the events of one instant and phase."""
 
@@ -332,5 +344,6 @@ class Snapshot:
     vcoproc_settings: list[VcoprocSettingRow] = field(default_factory=list)
     workloads: list[WorkloadRow] = field(default_factory=list)
     jobs: list[JobRow] = field(default_factory=list)
+    histograms: list[HistogramRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
     plugins: list[PluginRow] = field(default_factory=list)

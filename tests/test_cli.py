@@ -336,6 +336,7 @@ _MACHINERY = (
         ["list", "vcoprocs"],
         ["list", "vcoprocs", "--json"],
         ["stats"],
+        ["stats", "--since", "1ms"],
         ["timeline"],
         ["timeline", "--by", "vcoproc"],
         ["workload", "show"],
@@ -357,7 +358,7 @@ def test_looking_loads_no_parser_no_engine_and_no_plugin(looked_at, arguments):
     forbidden = {*_RULES, *(f"coprocsim.{name}" for name in _MACHINERY)}
     assert not loaded & forbidden
     if arguments == ["list", "vcoprocs"]:
-        assert not loaded & {"msgspec", "json", "difflib", "coprocsim.model", "coprocsim.store.trace"}
+        assert not loaded & {"msgspec", "json", "difflib", "hdrh", "coprocsim.model", "coprocsim.store.trace"}
 
 
 @pytest.mark.parametrize(
@@ -592,6 +593,7 @@ def test_a_column_of_the_timeline_is_worth_its_time(looked_at):
         "list schedulers",
         "list platforms",
         "stats",
+        "stats --since 1ms",
         "timeline",
         "timeline --by vcoproc",
         "sched xxx0",
@@ -602,6 +604,7 @@ def test_a_column_of_the_timeline_is_worth_its_time(looked_at):
         "mmio read polite 0x0",
         "step",
         "run 1ms",
+        "compare --algorithm edf --for 100ms",
         "boot dts/minimal.dtb --force",
         "domain create polite.cfg",
     ],

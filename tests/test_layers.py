@@ -11,7 +11,7 @@ ROOT = Path(coprocsim.__file__).parent
 # From the ground up. A room is a module of the package, or a package in it; inside one layer nobody imports another.
 LAYERS = (
     {"units", "errors", "randomness"},
-    {"model", "datasheets", "names", "snapshot"},
+    {"model", "datasheets", "names", "snapshot", "histogram"},
     {"parameters", "plugins"},
     {"sharing"},
     {"engine", "schedulers", "platforms", "hardware", "guests", "devicetree", "xlcfg", "options", "store"},
@@ -32,6 +32,7 @@ HOMES = {
     "click": "cli",
     "rich": "cli",
     "hypothesis": "conformance",
+    "hdrh": "histogram",
 }
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from coprocsim.errors import StateError
 from coprocsim.model import Setting
-from coprocsim.observe import domains, listing, stats, timeline
+from coprocsim.observe import domains, listing, span, stats, timeline
 from coprocsim.observe.view import View, view, who
 from coprocsim.snapshot import VcoprocSettingRow
 from coprocsim.store import MachineFile, read
@@ -122,6 +123,27 @@ def test_the_figures_add_up_at_every_instant(tmp_path, workloads, duration_ps):
     assert all(vcoproc.run_ps + vcoproc.wait_ps <= duration_ps for vcoproc in each)
 
 
+@busy_machines
+@given(workloads=workloads, first_ps=durations, then_ps=durations)
+def test_what_is_shown_since_an_instant_is_what_was_counted_since(tmp_path, workloads, first_ps, then_ps):
+    machine = booted(tmp_path, workloads)
+    control.run(machine, first_ps, go_on)
+    with read(machine) as file:
+        [coproc_was], was = stats.coproc_stats(view(file), []), list(stats.vcoproc_stats(view(file)))
+    control.run(machine, then_ps, go_on)
+    with read(machine) as file:
+        seen = view(file)
+        [coproc_now], now = stats.coproc_stats(seen, []), list(stats.vcoproc_stats(seen))
+        [coproc] = span.coproc_spans(file, seen, first_ps, None)
+        vcoprocs = list(span.vcoproc_spans(file, seen, first_ps, None, None))
+    for name in ("elapsed_ps", "run_ps", "switch_ps", "idle_ps", "failed_ps"):
+        assert getattr(coproc, name) == getattr(coproc_now, name) - getattr(coproc_was, name), name
+    for each, before, after in zip(vcoprocs, was, now, strict=True):
+        for name in ("run_ps", "wait_ps", "switches"):
+            assert getattr(each, name) == getattr(after, name) - getattr(before, name), name
+        assert each.share == pytest.approx(each.run_ps / then_ps)
+
+
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory):
     """A machine that has denied, switched, been reset, and lost a domain."""
@@ -190,6 +212,49 @@ def test_what_the_trace_no_longer_tells_is_unknown(tmp_path):
     assert lane.stretches[0].what == "unknown"
     assert lane.stretches[0].to_ps >= begins_ps
     assert "unknown" not in {each.what for each in lane.stretches[1:]}
+
+
+def test_shares_since_an_instant_that_the_trace_has_lost_are_refused(tmp_path):
+    machine = booted(tmp_path, ["kind=backlog,work=50us", "kind=backlog,work=60us", "kind=idle"], trace_limit_bytes=1)
+    for _ in range(2):
+        control.run(machine, 500 * MS, go_on)
+    with read(machine) as file:
+        seen = view(file)
+        with pytest.raises(StateError, match=r"the trace does not tell any more what `xxx0` did at 0\.100000 s"):
+            list(span.coproc_spans(file, seen, 100 * MS, None))
+        # Whoever has slept all the time is known to have slept.
+        *_, idle = span.vcoproc_spans(file, seen, 999 * MS, None, None)
+    assert (idle.domain, idle.run_ps, idle.wait_ps, idle.switches) == ("dom3", 0, 0, 0)
+
+
+def test_what_happens_at_the_first_instant_itself_was_before(tmp_path):
+    machine = booted(tmp_path, ["kind=backlog,work=1ms", "kind=backlog,work=1ms"])
+    control.run(machine, 20 * MS, go_on)
+    with read(machine) as file:
+        seen = view(file)
+        entered_ps = [
+            row[0] for row in file.trace(0, seen.now_ps) if row[2:] == ("state", "d2v0", "WAITING", "RUNNING")
+        ]
+        _, second = span.vcoproc_spans(file, seen, entered_ps[0], None, None)
+    assert second.switches == len(entered_ps) - 1 > 0
+    # It had its turn of 5 ms first, then waited for the other one's.
+    assert second.wait_ps < 20 * MS - entered_ps[0] - 5 * MS
+
+
+def test_who_has_run_for_longer_than_the_trace_goes_back_is_known_to_have_run(tmp_path):
+    machine = booted(tmp_path, ["kind=backlog,work=50us", "kind=idle"], trace_limit_bytes=1)
+    for _ in range(2):
+        control.run(machine, 500 * MS, go_on)
+    with read(machine) as file:
+        seen = view(file)
+        begins_ps = file.trace_begins_ps
+        [coproc] = span.coproc_spans(file, seen, begins_ps, None)
+        running, idle = span.vcoproc_spans(file, seen, begins_ps, None, None)
+        with pytest.raises(StateError, match="the trace does not tell any more"):
+            list(span.coproc_spans(file, seen, begins_ps - 1, None))
+    assert begins_ps > 0
+    assert (coproc.run_ps, running.run_ps, running.share) == (1000 * MS - begins_ps, 1000 * MS - begins_ps, 1)
+    assert (idle.run_ps, idle.wait_ps) == (0, 0)
 
 
 def test_the_stretch_under_way_is_counted(tmp_path):

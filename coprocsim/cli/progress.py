@@ -31,7 +31,7 @@ class Progress:
     def _begin(self, total_ps: int) -> None:
         """Hear Ctrl-C from now on: a command that still waits for another one has nothing to keep, and just ends."""
         self._begun = True
-        self._bar = _bar(total_ps)
+        self._bar = progress_bar(total_ps)
         # In the background of a script it is ignored, and stays so.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._interrupt)
@@ -51,7 +51,7 @@ class Progress:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _bar(total_ps: int) -> "Bar | None":
+def progress_bar(total_ps: int) -> "Bar | None":
     """Return a progress bar where somebody can see it, and where there is an end to be seen."""
     if not sys.stderr.isatty() or not total_ps:
         return None

@@ -32,6 +32,7 @@ COMMANDS = {
     "analyse": "analyse",
     "history": "history",
     "replay": "history",
+    "compare": "compare",
     "config": "config",
     "conformance": "conformance",
     "completion": "completion",

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from coprocsim.cli.arguments import coprocs, domains
+from coprocsim.cli.arguments import coprocs, domains, duration
 from coprocsim.cli.tables import (
     exact_seconds,
     heading,
     json_option,
     left,
+    microseconds,
     milliseconds,
     print_json,
     right,
@@ -20,26 +21,37 @@ from coprocsim.cli.tables import (
 )
 
 if TYPE_CHECKING:
-    from coprocsim.observe.stats import CoprocStats, VcoprocStats
+    from coprocsim.observe.span import CoprocSpan, VcoprocSpan
+    from coprocsim.observe.stats import CoprocStats, Spread, VcoprocStats
+
+Line = TypeVar("Line", bound="VcoprocStats | VcoprocSpan")
 
 
 @click.command("stats", epilog="Example: coprocsim stats --coproc gpu0")
 @click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Only this coproc.")
 @click.option("--domain", metavar="DOMAIN", shell_complete=domains, help="Only this domain's vcoprocs.")
+@click.option("--since", "since_ps", metavar="INSTANT", callback=duration, help="Only shares, from then on.")
 @json_option
 @click.pass_obj
-def stats_command(machine: Path, coproc: str | None, domain: str | None, as_json: bool) -> None:
-    """Show figures since boot, per coproc and per vcoproc."""
+def stats_command(machine: Path, coproc: str | None, domain: str | None, since_ps: int | None, as_json: bool) -> None:
+    """Show figures since boot, per coproc and per vcoproc.
+
+    With `--since` what the trace tells: where the time went, not what became of the jobs.
+    """
+    if since_ps is not None:
+        _since(machine, since_ps, coproc, domain, as_json)
+        return
     from coprocsim.observe import stats
     from coprocsim.observe.view import view
-    from coprocsim.snapshot import DenialRow, VcoprocSettingRow
+    from coprocsim.snapshot import DenialRow, HistogramRow, VcoprocSettingRow
     from coprocsim.store import read
 
     with read(machine) as file:
         seen, settings, denied = view(file), file.rows(VcoprocSettingRow), file.rows(DenialRow)
+        histograms = file.rows(HistogramRow)
     chosen = None if coproc is None else seen.coproc_named(coproc).coproc_id
     of_coprocs = [each for each in stats.coproc_stats(seen, settings) if chosen in {None, each.coproc}]
-    of_vcoprocs = list(stats.vcoproc_stats(seen, coproc, domain))
+    of_vcoprocs = list(stats.vcoproc_stats(seen, coproc, domain, histograms))
     denials = list(stats.denials(seen, denied, coproc, domain))
     if as_json:
         print_json({"now_ps": seen.now_ps, "coprocs": of_coprocs, "vcoprocs": of_vcoprocs, "denials": denials})
@@ -56,7 +68,39 @@ def stats_command(machine: Path, coproc: str | None, domain: str | None, as_json
         )
 
 
-def _print_coprocs(lines: "Sequence[CoprocStats]") -> None:
+def _since(machine: Path, since_ps: int, coproc: str | None, domain: str | None, as_json: bool) -> None:
+    from coprocsim.errors import CoprocsimError
+    from coprocsim.observe import span
+    from coprocsim.observe.view import view
+    from coprocsim.store import read
+    from coprocsim.units import show_instant
+
+    with read(machine) as file:
+        seen = view(file)
+        if since_ps >= seen.now_ps:
+            raise CoprocsimError(
+                f"no time has passed since {show_instant(since_ps)} s", hint=f"it is {show_instant(seen.now_ps)} s now"
+            )
+        of_coprocs = list(span.coproc_spans(file, seen, since_ps, coproc))
+        of_vcoprocs = list(span.vcoproc_spans(file, seen, since_ps, coproc, domain))
+    if as_json:
+        print_json({"from_ps": since_ps, "now_ps": seen.now_ps, "coprocs": of_coprocs, "vcoprocs": of_vcoprocs})
+        return
+    _print_times(of_coprocs)
+    if of_vcoprocs:
+        _section(
+            f"Share of the coproc since {show_instant(since_ps)} s",
+            ("Share(%)", "Run(s)", "Wait(s)", "Switches"),
+            of_vcoprocs,
+            lambda each: (*_shares(each), each.switches),
+        )
+
+
+def _shares(each: "VcoprocStats | VcoprocSpan") -> tuple[str, str, str]:
+    return f"{100 * each.share:.2f}", seconds(each.run_ps, 6), seconds(each.wait_ps, 6)
+
+
+def _print_times(lines: "Sequence[CoprocStats] | Sequence[CoprocSpan]") -> None:
     times = exact_seconds(
         [(each.run_ps, each.switch_ps, each.idle_ps, each.failed_ps, each.elapsed_ps) for each in lines]
     )
@@ -65,6 +109,10 @@ def _print_coprocs(lines: "Sequence[CoprocStats]") -> None:
         [*left("Seconds"), *right(*(each.coproc for each in lines))],
         [(name, *figures) for name, figures in zip(sums, zip(*times, strict=True), strict=True)],
     )
+
+
+def _print_coprocs(lines: "Sequence[CoprocStats]") -> None:
+    _print_times(lines)
     print()
     table(
         [*left("Coproc"), *right("Switches", "Denials", "Resets", "Spurious", "Findings", "Fairness")],
@@ -80,12 +128,18 @@ def _print_coprocs(lines: "Sequence[CoprocStats]") -> None:
 
 def _print_vcoprocs(lines: "Sequence[VcoprocStats]") -> None:
     _section(
-        "Share of the coproc; switches and overruns, charged in ms",
-        ("Share(%)", "Run(s)", "Wait(s)", "Switches", "Charged", "Overrun"),
+        "Share of the coproc",
+        ("Share(%)", "Run(s)", "Wait(s)"),
+        lines,
+        _shares,
+    )
+    _section(
+        "Switches and overruns; what is charged and still owed, in ms",
+        ("Switches", "Charged", "Overrun", "Owed"),
         lines,
         lambda each: (
-            *(f"{100 * each.share:.2f}", seconds(each.run_ps, 6), seconds(each.wait_ps, 6), each.switches),
-            *(milliseconds(each.switch_ps), milliseconds(each.overrun_ps)),
+            *(each.switches, milliseconds(each.switch_ps)),
+            *(milliseconds(each.overrun_ps), milliseconds(each.owed_ps)),
         ),
     )
     _section(
@@ -98,23 +152,40 @@ def _print_vcoprocs(lines: "Sequence[VcoprocStats]") -> None:
         ),
     )
     _section(
-        "Jobs; latency in ms",
-        ("Jobs", "Done", "Missed", "Quit", "Dropped", "Failed", "Mean", "Max"),
+        "Jobs, and how long those done took in the mean",
+        ("Jobs", "Done", "Missed", "Quit", "Dropped", "Failed", "Mean(ms)"),
         lines,
         lambda each: (
             *(each.released, each.done, each.missed, each.abandoned, each.dropped, each.failed),
             "-" if each.latency_ps_mean is None else milliseconds(each.latency_ps_mean),
-            "-" if each.latency_ps_max is None else milliseconds(each.latency_ps_max),
         ),
     )
+    _spreads(
+        "Latency of a job in ms: what so many percent do not exceed", lines, lambda each: each.latency, milliseconds
+    )
+    _spreads("Time of a wait in ms", lines, lambda each: each.wait, milliseconds)
+    _spreads("Time of a switch to it in us", lines, lambda each: each.entry, microseconds)
     _section("Events", ("Traps", "IRQs", "Faults"), lines, lambda each: (each.traps, each.irqs, each.faults))
+
+
+def _spreads(
+    title: str,
+    lines: "Sequence[VcoprocStats]",
+    spread_of: "Callable[[VcoprocStats], Spread | None]",
+    show: Callable[[int], str],
+) -> None:
+    def cells(each: "VcoprocStats") -> tuple[str, ...]:
+        spread = spread_of(each)
+        return ("-",) * 5 if spread is None else tuple(show(time_ps) for time_ps in spread[1:])
+
+    _section(title, ("p50", "p95", "p99", "p99.9", "Max"), lines, cells)
 
 
 def _section(
     title: str,
     columns: tuple[str, ...],
-    lines: "Sequence[VcoprocStats]",
-    cells: "Callable[[VcoprocStats], tuple[str | int, ...]]",
+    lines: "Sequence[Line]",
+    cells: "Callable[[Line], tuple[str | int, ...]]",
 ) -> None:
     print()
     heading(title)

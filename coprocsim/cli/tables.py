@@ -80,6 +80,11 @@ def milliseconds(time_ps: int) -> str:
     return f"{whole}.{rest:03}"
 
 
+def microseconds(time_ps: int) -> str:
+    """Return a time in microseconds with three decimals."""
+    return milliseconds(1000 * time_ps)
+
+
 # ---------------------------------------------------------------- JSON
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from coprocsim.errors import CfgError, DeviceTreeError, NodePlace, SourceError, Span
 from coprocsim.guests import guest_of
 from coprocsim.guests.base import GuestSite
-from coprocsim.hypervisor import faults, interrupts, iommu, leaks, lifecycle
+from coprocsim.hypervisor import faults, interrupts, iommu, leaks, lifecycle, measure
 from coprocsim.hypervisor.mmio import VcoprocPort
 from coprocsim.hypervisor.state import Board, Domain, OpenJob, Phase, Vcoproc
 from coprocsim.model import (
@@ -334,8 +334,7 @@ def _ended(board: Board, vcoproc: Vcoproc, job: JobEnded) -> None:
         counters.failed += 1
     else:
         counters.ended += 1
-        counters.latency_ps += latency_ps
-        counters.latency_ps_max = max(counters.latency_ps_max, latency_ps)
+        measure.latency(vcoproc, latency_ps)
     if job.abandoned or (job.deadline_ps is not None and now_ps > job.deadline_ps):
         counters.missed += 1
     how = "abandoned" if job.abandoned else "error" if job.error else "done"

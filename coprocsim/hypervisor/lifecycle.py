@@ -5,7 +5,7 @@ and end, and are not switched.
 """
 
 from coprocsim.engine import Phase as Order
-from coprocsim.hypervisor import interrupts, isolation
+from coprocsim.hypervisor import interrupts, isolation, measure
 from coprocsim.hypervisor.state import Board, Coproc, Phase, Use, Vcoproc
 from coprocsim.model import After, Effect, RaiseIrq, Sleep, VcoprocState, Wake, Yield
 
@@ -88,7 +88,7 @@ def set_state(board: Board, vcoproc: Vcoproc, state: VcoprocState) -> None:
     """Change a vcoproc's state and book the time that it spent in the last one."""
     time_ps = board.now_ps - vcoproc.state_since_ps
     if vcoproc.state is _WAITING:
-        vcoproc.counters.wait_ps += time_ps
+        measure.wait(vcoproc, time_ps)
     elif vcoproc.state is _RUNNING and not vcoproc.coproc.platform.scheduled:
         vcoproc.counters.run_ps += time_ps
     vcoproc.state_since_ps = board.now_ps

@@ -10,10 +10,11 @@ from coprocsim.engine import Due, Key, Timeline
 from coprocsim.engine import Phase as Order
 from coprocsim.errors import NodePlace
 from coprocsim.guests import guest_of
+from coprocsim.histogram import Histogram
 from coprocsim.hypervisor import leaks
 from coprocsim.hypervisor.domains import site_of, streams_of
 from coprocsim.hypervisor.machine import Parts, build_coproc
-from coprocsim.hypervisor.state import Board, Coproc, Departed, Domain, Fault, OpenJob, Phase, Use, Vcoproc
+from coprocsim.hypervisor.state import Board, Coproc, Departed, Domain, Fault, OpenJob, Phase, Spread, Use, Vcoproc
 from coprocsim.model import (
     Charge,
     CoprocSpec,
@@ -227,10 +228,17 @@ def _add_vcoproc(snapshot: Snapshot, vcoproc: Vcoproc) -> None:
         rows.WorkloadRow(domain_id, number, option.name, option.value) for option in vcoproc.workload
     )
     snapshot.jobs += (rows.JobRow(domain_id, number, place, *job) for place, job in enumerate(vcoproc.open_jobs))
+    for kind, histogram in _histograms(vcoproc.spread):
+        if histogram.encoded():
+            snapshot.histograms.append(rows.HistogramRow(domain_id, number, kind, histogram.encoded()))
     if vcoproc.left is not None:
         snapshot.plugins.append(rows.PluginRow("left", vcoproc.who, msgspec.json.encode(vcoproc.left).decode()))
     if vcoproc.guest is not None:
         snapshot.plugins.append(rows.PluginRow("guest", vcoproc.who, _text(vcoproc.guest.save())))
+
+
+def _histograms(spread: Spread) -> tuple[tuple[str, Histogram], ...]:
+    return ("latency", spread.latency), ("wait", spread.wait), ("entry", spread.entry)
 
 
 # ---------------------------------------------------------------- from rows
@@ -370,6 +378,8 @@ def _vcoproc(board: Board, snapshot: Snapshot, row: rows.VcoprocRow) -> Vcoproc:
         counters=row.counters,
     )
     vcoproc.open_jobs = [OpenJob(j.release_ps, j.deadline_ps) for j in snapshot.jobs if (j.domain_id, j.number) == mine]
+    spread = {h.kind: Histogram(h.encoded) for h in snapshot.histograms if (h.domain_id, h.number) == mine}
+    vcoproc.spread = Spread(**spread)
     vcoproc.streams = streams_of(vcoproc)
     domain.vcoprocs.append(vcoproc)
     coproc.vcoprocs[vcoproc_id] = vcoproc

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from coprocsim.engine import Timeline
 from coprocsim.guests.base import Guest
 from coprocsim.hardware.base import Hardware
+from coprocsim.histogram import Histogram
 from coprocsim.hypervisor.port import HardwarePort
 from coprocsim.model import CoprocSpec, FaultKind, Region, Setting, Sharing, TraceRow, VcoprocId, VcoprocState
 from coprocsim.parameters import Value
@@ -51,6 +52,15 @@ class OpenJob(NamedTuple):
     deadline_ps: int | None
 
 
+@dataclass(slots=True)
+class Spread:
+    """How a vcoproc's times are spread: each job's latency, each wait, each switch that brought it in."""
+
+    latency: Histogram = field(default_factory=Histogram)
+    wait: Histogram = field(default_factory=Histogram)
+    entry: Histogram = field(default_factory=Histogram)
+
+
 @dataclass(slots=True, eq=False)
 class Vcoproc:
     """A domain's instance of a coproc."""
@@ -83,6 +93,7 @@ class Vcoproc:
     held_lines: dict[str, None] = field(default_factory=dict)
     """Interrupts that pend while the domain is paused, in order."""
     counters: VcoprocCounters = field(default_factory=VcoprocCounters)
+    spread: Spread = field(default_factory=Spread)
 
     def __post_init__(self) -> None:
         self.who = str(self.vcoproc_id)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from coprocsim.engine import Phase as Order
 from coprocsim.errors import PluginError
-from coprocsim.hypervisor import faults, interrupts, iommu, isolation, ladder, leaks
+from coprocsim.hypervisor import faults, interrupts, iommu, isolation, ladder, leaks, measure
 from coprocsim.hypervisor.lifecycle import apply, set_state, use
 from coprocsim.hypervisor.state import Asked, Board, Coproc, Phase, Use, Vcoproc
 from coprocsim.model import Charge, FaultKind, Payer, VcoprocState
@@ -347,9 +347,11 @@ def _settle(board: Board, coproc: Coproc, now_for: Use, entered: Vcoproc | None)
         board.record(coproc, "idle")
     coproc.phase = Phase.SETTLED
     cost_ps = coproc.counters.switch_ps - coproc.switched_before_ps
-    if entered is not None and coproc.sharing.payer is Payer.ENTERING:
-        entered.counters.switch_ps += cost_ps
-        coproc.entry_cost_ps = cost_ps
+    if entered is not None:
+        measure.entry(entered, cost_ps)
+        if coproc.sharing.payer is Payer.ENTERING:
+            entered.counters.switch_ps += cost_ps
+            coproc.entry_cost_ps = cost_ps
     closed, coproc.closed = coproc.closed, None
     if closed is not None:
         if coproc.sharing.payer is Payer.LEAVING:

@@ -1,15 +1,17 @@
-"""What time has gone into, and what has happened, per coproc and per vcoproc. Exact: every figure is of the counters.
+"""What time has gone into, and what has happened, per coproc and per vcoproc.
 
-Shares are of the time since boot: those of a coproc's vcoprocs, switching, idle and failed time make 1 together, unless
-a domain has been destroyed and taken its counters along.
+Exact: every figure is of the counters, only percentiles are of the histograms, to three digits. Shares are of the time
+since boot: those of a coproc's vcoprocs, switching, idle and failed time make 1 together, unless a domain has been
+destroyed and taken its counters along.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypedDict, cast
 
+from coprocsim.histogram import percentiles
 from coprocsim.observe.view import View, who
-from coprocsim.snapshot import CoprocRow, DenialRow, VcoprocRow, VcoprocSettingRow
+from coprocsim.snapshot import CoprocRow, DenialRow, HistogramRow, VcoprocRow, VcoprocSettingRow
 
 
 class CoprocStats(NamedTuple):
@@ -33,10 +35,22 @@ class CoprocStats(NamedTuple):
     fairness: float | None
 
 
+class Spread(NamedTuple):
+    """How so many times are spread: what half of them, 95, 99 and 99.9 of 100 do not exceed; the longest exactly."""
+
+    counted: int
+    p50_ps: int
+    p95_ps: int
+    p99_ps: int
+    p99_9_ps: int
+    max_ps: int
+
+
 class VcoprocStats(NamedTuple):
     """What a vcoproc has had, denied, suffered and done since it was created; `share` is of its coproc's time.
 
     `released` jobs are done, abandoned, failed, dropped, or not yet over. The mean latency is of the jobs done.
+    `owed_ps` is what it still owes for overrunning. `latency`, `wait` and `entry` are None where nothing was counted.
     """
 
     domain: str
@@ -49,6 +63,7 @@ class VcoprocStats(NamedTuple):
     switches: int
     switch_ps: int
     overrun_ps: int
+    owed_ps: int
     denials: int
     denied_ps: int
     suffered: int
@@ -65,6 +80,9 @@ class VcoprocStats(NamedTuple):
     traps: int
     irqs: int
     faults: int
+    latency: Spread | None
+    wait: Spread | None
+    entry: Spread | None
 
 
 class Denial(NamedTuple):
@@ -125,8 +143,15 @@ def jain(shares: list[float]) -> float | None:
     return sum(shares) ** 2 / (len(shares) * sum(share * share for share in shares))
 
 
-def vcoproc_stats(view: View, coproc: str | None = None, domain: str | None = None) -> Iterator[VcoprocStats]:
-    """Yield the figures of every vcoproc; only of a coproc's, or a domain's."""
+def vcoproc_stats(
+    view: View, coproc: str | None = None, domain: str | None = None, histograms: Iterable[HistogramRow] = ()
+) -> Iterator[VcoprocStats]:
+    """Yield the figures of every vcoproc; only of a coproc's, or a domain's. Percentiles are of `histograms`."""
+    encoded = {(row.domain_id, row.number, row.kind): row.encoded for row in histograms}
+
+    def spread(row: VcoprocRow, kind: str, max_ps: int) -> Spread | None:
+        return _spread(encoded.get((row.domain_id, row.number, kind), ""), max_ps)
+
     for row in view.of(coproc, domain):
         counters = row.counters
         denied_ps, suffered_ps = _denial_under_way(view, row)
@@ -141,6 +166,7 @@ def vcoproc_stats(view: View, coproc: str | None = None, domain: str | None = No
             counters.switches,
             counters.switch_ps,
             counters.overrun_ps,
+            row.owed_ps,
             counters.denials,
             counters.denied_ps + denied_ps,
             counters.suffered,
@@ -157,7 +183,19 @@ def vcoproc_stats(view: View, coproc: str | None = None, domain: str | None = No
             counters.traps,
             counters.irqs,
             counters.faults,
+            spread(row, "latency", counters.latency_ps_max),
+            spread(row, "wait", counters.wait_ps_max),
+            spread(row, "entry", counters.entry_ps_max),
         )
+
+
+def _spread(encoded: str, max_ps: int) -> Spread | None:
+    """Return how times are spread, none of them longer than the longest."""
+    if not encoded:
+        return None
+    counted, found = percentiles(encoded, (50, 95, 99, 99.9))
+    p50_ps, p95_ps, p99_ps, p99_9_ps = (min(time_ps, max_ps) for time_ps in found)
+    return Spread(counted, p50_ps, p95_ps, p99_ps, p99_9_ps, max_ps)
 
 
 class _Switching(TypedDict):

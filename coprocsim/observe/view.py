@@ -1,10 +1,10 @@
 """A machine as it is to be seen: its rows by name, and counters that include the stretch of time under way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from coprocsim import names
-from coprocsim.snapshot import AliasRow, CoprocRow, DomainRow, MachineRow, VcoprocRow
+from coprocsim.snapshot import AliasRow, CoprocRow, DomainRow, MachineRow, Snapshot, VcoprocRow
 
 if TYPE_CHECKING:
     from coprocsim.store import MachineFile
@@ -75,13 +75,33 @@ class View(NamedTuple):
 
 def view(file: "MachineFile") -> View:
     """Return the machine in `file`."""
-    vcoprocs = sorted(file.rows(VcoprocRow), key=lambda row: (row.domain_id, row.number))
-    return View(
+    return _view(
         file.rows(MachineRow)[0],
-        {row.coproc_id: row for row in file.rows(CoprocRow)},
-        {row.domain_id: row for row in sorted(file.rows(DomainRow), key=lambda row: row.domain_id)},
-        vcoprocs,
-        {row.alias: row.path for row in file.rows(AliasRow)},
+        file.rows(CoprocRow),
+        file.rows(DomainRow),
+        file.rows(VcoprocRow),
+        file.rows(AliasRow),
+    )
+
+
+def view_of(snapshot: Snapshot) -> View:
+    """Return the machine of these rows."""
+    return _view(snapshot.machine, snapshot.coprocs, snapshot.domains, snapshot.vcoprocs, snapshot.aliases)
+
+
+def _view(
+    machine: MachineRow,
+    coprocs: Iterable[CoprocRow],
+    domains: Iterable[DomainRow],
+    vcoprocs: Iterable[VcoprocRow],
+    aliases: Iterable[AliasRow],
+) -> View:
+    return View(
+        machine,
+        {row.coproc_id: row for row in coprocs},
+        {row.domain_id: row for row in sorted(domains, key=lambda row: row.domain_id)},
+        sorted(vcoprocs, key=lambda row: (row.domain_id, row.number)),
+        {row.alias: row.path for row in aliases},
     )
 
 

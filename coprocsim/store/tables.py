@@ -46,6 +46,7 @@ TABLES: dict[str, Table] = {
     "vcoproc_settings": Table("vcoproc_setting", rows.VcoprocSettingRow, ("domain_id", "number", "name"), _VCOPROC),
     "workloads": Table("workload", rows.WorkloadRow, ("domain_id", "number", "name"), _VCOPROC),
     "jobs": Table("open_job", rows.JobRow, ("domain_id", "number", "place"), _VCOPROC),
+    "histograms": Table("histogram", rows.HistogramRow, ("domain_id", "number", "kind"), _VCOPROC),
     "events": Table("event", rows.EventRow, ("kind", "owner", "tag")),
     "plugins": Table("plugin", rows.PluginRow, ("kind", "owner")),
 }

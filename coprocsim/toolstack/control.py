@@ -9,7 +9,7 @@ from coprocsim.errors import CoprocsimError, StateError
 from coprocsim.hypervisor import mmio
 from coprocsim.hypervisor.state import Asked, Board
 from coprocsim.model import Setting, VcoprocId, VcoprocState
-from coprocsim.parameters import BadSetting, BadValue
+from coprocsim.parameters import BadSetting
 from coprocsim.schedulers.base import Idle
 from coprocsim.toolstack.deeds import Access, ClearWorkload, SetCoproc, SetVcoproc, SetWorkload, pairs
 from coprocsim.toolstack.domain import uncuttable, with_arrivals
@@ -59,24 +59,31 @@ def run_cycles(machine_path: Path, coproc_name: str, cycles: int, progress: Prog
 
 def _run(machine: Session, until_ps: int, progress: Progress) -> Ran:
     board = machine.board
-    _check_end(until_ps)
-    before, total_ps = _Counts.of(board), until_ps - board.now_ps
+    check_end(until_ps)
+    before = _Counts.of(board)
+    run_in_pieces(board, machine.run_until, until_ps, progress)
+    machine.ran()
+    return before.until(board, interrupted=board.now_ps < until_ps)
+
+
+def run_in_pieces(board: Board, run_until: Callable[[int], None], until_ps: int, progress: Progress) -> None:
+    """Let time pass with `run_until`, bit by bit, until `progress` says stop."""
+    total_ps = until_ps - board.now_ps
     going_on = progress(0, total_ps)
     piece_ps = PS_PER_NS
     while going_on and board.now_ps < until_ps:
         events, next_ps = board.timeline.order, board.timeline.next_ps()
         # To where nothing is due it goes in one step.
         quiet_ps = until_ps if next_ps is None else next_ps
-        machine.run_until(min(until_ps, max(quiet_ps, board.now_ps + piece_ps)))
+        run_until(min(until_ps, max(quiet_ps, board.now_ps + piece_ps)))
         # Short pieces where much happens, so that a wish to stop is heard and the trace does not pile up.
         crowded = board.timeline.order - events > _PIECE_EVENTS
         piece_ps = max(1, piece_ps // 2) if crowded else min(2 * piece_ps, _PIECE_PS_MAX)
         going_on = progress(total_ps - (until_ps - board.now_ps), total_ps)
-    machine.ran()
-    return before.until(board, interrupted=board.now_ps < until_ps)
 
 
-def _check_end(until_ps: int) -> None:
+def check_end(until_ps: int) -> None:
+    """Raise CoprocsimError for an instant that lies beyond the timeline."""
     if until_ps > TIMELINE_END_PS:
         raise CoprocsimError(
             f"the run would end at {show_instant(until_ps)} s, beyond the end of the timeline",
@@ -89,7 +96,7 @@ def run_until_idle(machine_path: Path, duration_ps: int | None, progress: Progre
     with session(machine_path) as machine:
         board = machine.board
         until_ps = TIMELINE_END_PS if duration_ps is None else board.now_ps + duration_ps
-        _check_end(until_ps)
+        check_end(until_ps)
         before, going_on = _Counts.of(board), progress(0, 0)
         machine.run_until(board.now_ps)
         while going_on and _busy(board):
@@ -215,27 +222,18 @@ def set_schedule(
     LookupFailed or CoprocsimError for what is unknown or out of range; then nothing is changed.
     """
     with session(machine_path) as machine:
-        board = machine.board
-        coproc = coproc_named(board, coproc_name)
+        coproc = coproc_named(machine.board, coproc_name)
         words = [f"{setting.name}={setting.value}" for setting in settings]
-        try:
-            if domain is not None:
-                vcoproc = vcoproc_named(board, domain, coproc_name)
-                if algorithm is not None:
-                    raise CoprocsimError("an algorithm is a coproc's, not a domain's", hint="leave `-d` out")
-                command = " ".join(("sched set", coproc.spec.coproc_id, "-d", vcoproc.domain.name, *words))
-                machine.do(SetVcoproc(vcoproc.who, pairs(settings)), command)
-                return
-            if not coproc.platform.scheduled:
-                raise CoprocsimError(
-                    f"`{coproc.spec.coproc_id}` shares itself: nothing of it is scheduled",
-                    why=f"platform `{coproc.platform.name}` drives hardware-virtualised silicon",
-                )
+        if domain is not None and algorithm is not None:
+            raise CoprocsimError("an algorithm is a coproc's, not a domain's", hint="leave `-d` out")
+        if domain is not None:
+            vcoproc = vcoproc_named(machine.board, domain, coproc_name)
+            command = " ".join(("sched set", coproc.spec.coproc_id, "-d", vcoproc.domain.name, *words))
+            machine.do(SetVcoproc(vcoproc.who, pairs(settings)), command)
+        else:
             chosen = () if algorithm is None else ("--algorithm", algorithm)
             command = " ".join(("sched set", coproc.spec.coproc_id, *chosen, *words))
             machine.do(SetCoproc(coproc.spec.coproc_id, algorithm, pairs(settings)), command)
-        except BadValue as error:
-            raise CoprocsimError(str(error), hint=error.hint) from error
 
 
 # ---------------------------------------------------------------- work and registers

@@ -1,9 +1,10 @@
 """How a coproc is shared from now on: what a user wrote, checked, and done.
 
-Raises BadValue for a value, LookupFailed for a name, CoprocsimError for what cannot be; then nothing is changed.
+Raises LookupFailed for a name, CoprocsimError for a value or what cannot be; then nothing is changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from coprocsim.errors import CoprocsimError
 from coprocsim.hypervisor import tuning
@@ -19,13 +20,24 @@ from coprocsim.toolstack.parts import algorithm_named, check_settings
 def set_vcoproc(board: Board, vcoproc: Vcoproc, settings: Sequence[Setting]) -> None:
     """Change a vcoproc's own parameters of its coproc's algorithm."""
     scheduler = type(vcoproc.coproc.scheduler)
-    values = check_settings(scheduler, Scope.VCOPROC, settings)
-    check_fit(vcoproc.coproc, scheduler, Scope.VCOPROC, {**vcoproc.settings, **values})
+    with _values():
+        values = check_settings(scheduler, Scope.VCOPROC, settings)
+        check_fit(vcoproc.coproc, scheduler, Scope.VCOPROC, {**vcoproc.settings, **values})
     tuning.set_vcoproc_parameters(board, vcoproc, values)
 
 
 def set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting], build: Build) -> None:
     """Change a coproc's algorithm, its parameters, its sharing."""
+    if not coproc.platform.scheduled:
+        raise CoprocsimError(
+            f"`{coproc.spec.coproc_id}` shares itself: nothing of it is scheduled",
+            why=f"platform `{coproc.platform.name}` drives hardware-virtualised silicon",
+        )
+    with _values():
+        _set_coproc(board, coproc, algorithm, settings, build)
+
+
+def _set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting], build: Build) -> None:
     scheduler = type(coproc.scheduler) if algorithm is None else algorithm_named(algorithm, build)
     sharing = _sharing([setting for setting in settings if setting.name in SHARING])
     own = [setting for setting in settings if setting.name not in SHARING]
@@ -57,3 +69,12 @@ def _sharing(settings: Sequence[Setting]) -> dict[str, Value]:
         except BadValue as error:
             raise BadSetting(setting, str(error), error.hint) from error
     return values
+
+
+@contextmanager
+def _values() -> Iterator[None]:
+    """Let a value that is refused be the user's mistake."""
+    try:
+        yield
+    except BadValue as error:
+        raise CoprocsimError(str(error), hint=error.hint) from error

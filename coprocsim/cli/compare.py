@@ -1,0 +1,223 @@
+"""`compare`: the same load and seed under several choices of how a coproc is shared."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from coprocsim.cli.arguments import coprocs, duration, settings
+from coprocsim.cli.progress import progress_bar
+from coprocsim.cli.tables import heading, json_option, left, milliseconds, print_json, right, table
+
+if TYPE_CHECKING:
+    from coprocsim.observe.comparison import Figure
+    from coprocsim.toolstack.compare import Choice, Comparison
+    from coprocsim.toolstack.control import Progress
+
+_WIDTH = 80
+_BAR_WIDTH = 40
+# What a bar is drawn with where there are only letters; eighths of a place are rounded.
+_PLAIN = str.maketrans("█▉▊▋▌▍▎▏", "#####   ")
+
+
+@click.command(
+    "compare",
+    epilog="Example: coprocsim compare --algorithm rrobin,priority,edf --for 10s; "
+    'coprocsim compare --choice "rrobin slice=5ms" --choice "rrobin slice=20ms" --for 10s',
+)
+@click.option("--algorithm", "algorithms", metavar="A,B,...", multiple=True, help="A choice for each algorithm.")
+@click.option(
+    "--choice",
+    "worded",
+    metavar="CHOICE",
+    multiple=True,
+    help="One more: [ALGORITHM] [KEY=VALUE]... [DOMAIN:KEY=VALUE]...; without ALGORITHM, the present one.",
+)
+@click.option("--set", "common", metavar="KEY=VALUE", multiple=True, help="A parameter that holds for every choice.")
+@click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Whose sharing is compared.")
+@click.option("--for", "duration_ps", metavar="DURATION", callback=duration, required=True, help="How long each runs.")
+@click.option("--bars/--no-bars", default=None, help="Draw bars below the table; without either, on a terminal.")
+@click.option("--page", metavar="FILE", type=click.Path(path_type=Path), help="Write an HTML page with bars, too.")
+@json_option
+@click.pass_obj
+def compare_command(
+    machine: Path,
+    algorithms: tuple[str, ...],
+    worded: tuple[str, ...],
+    common: tuple[str, ...],
+    coproc: str | None,
+    duration_ps: int,
+    bars: bool | None,
+    page: Path | None,
+    as_json: bool,
+) -> None:
+    """Let the machine go on from here under each choice, and show what becomes of it side by side.
+
+    Each choice is what `sched set` would be told, with the same load and seed. The machine itself is not changed.
+    `*` marks the best of a row.
+    """
+    names = [*(name for text in algorithms for name in text.split(",")), *worded]
+    choices = [_choice(name, common) for name in names]
+    if not choices:
+        raise click.UsageError("say what to compare: `--algorithm a,b`, or `--choice 'rrobin slice=5ms'` for each")
+    twice = next((each.name for place, each in enumerate(choices) if each in choices[:place]), None)
+    if twice is not None:
+        raise click.UsageError(f"the choice `{twice}` is given twice")
+    if not duration_ps:
+        raise click.BadParameter("in no time at all nothing can be compared", param_hint="`--for`")
+    if page is not None and (page.is_dir() or not page.parent.is_dir()):
+        # Found out now, not after a long run.
+        raise click.BadParameter(f"`{page}` cannot be a file: is its folder there?", param_hint="`--page`")
+    from coprocsim.toolstack.compare import compare
+
+    with _progress(duration_ps * len(choices)) as progress:
+        comparison = compare(machine, coproc, choices, duration_ps, progress)
+    from coprocsim.observe.comparison import figures
+
+    found = figures(comparison.outcomes)
+    if as_json:
+        print_json(
+            {
+                "coproc": comparison.coproc,
+                "from_ps": comparison.from_ps,
+                "to_ps": comparison.to_ps,
+                "choices": comparison.outcomes,
+            }
+        )
+    else:
+        _print_tables(comparison, found)
+        if sys.stdout.isatty() if bars is None else bars:
+            _print_bars(comparison, found)
+    if page is not None:
+        from coprocsim.cli.comparison_page import page_of
+
+        page.write_text(page_of(comparison, found), "utf-8")
+
+
+# ---------------------------------------------------------------- choices
+
+
+def _choice(text: str, common: Sequence[str]) -> "Choice":
+    """Return the choice that `text` says, with the parameters that all have in common."""
+    from coprocsim.toolstack.compare import Choice
+
+    words = text.split()
+    algorithm = words.pop(0) if words and "=" not in words[0] else None
+    if algorithm is None and not words:
+        raise click.UsageError("a choice is empty: name an algorithm, or parameters of the present one")
+    own: list[str] = []
+    of_domains: dict[str, list[str]] = {}
+    for word in (part for each in (*words, *common) for part in each.split(",")):
+        domain, colon, parameter = word.partition("=")[0].rpartition(":")
+        value = word.removeprefix(f"{domain}{colon}{parameter}")
+        if colon:
+            of_domains.setdefault(domain, []).append(parameter + value)
+        else:
+            own.append(word)
+    return Choice(
+        " ".join(text.split()),
+        algorithm,
+        tuple(settings(own)),
+        tuple((domain, tuple(settings(texts))) for domain, texts in of_domains.items()),
+    )
+
+
+# ---------------------------------------------------------------- what is shown
+
+
+def _print_tables(comparison: "Comparison", found: "Sequence[Figure]") -> None:
+    """Print a column for each choice; those that do not fit beside each other stand below."""
+    from coprocsim.units import show_duration, show_instant
+
+    passed = show_duration(comparison.to_ps - comparison.from_ps)
+    heading(f"{comparison.coproc}: {passed} from {show_instant(comparison.from_ps)} s on; * is best")
+    names = [each.choice for each in comparison.outcomes]
+    titles = [(figure.domain or comparison.coproc, figure_title(figure)) for figure in found]
+    columns = [[_marked(figure, place) for figure in found] for place in range(len(names))]
+    widths = [max(len(name) + 1, *map(len, cells)) + 2 for name, cells in zip(names, columns, strict=True)]
+    room = _WIDTH - max(len(of) for of, _ in titles) - max(len(title) for _, title in titles) - 2
+    for number, places in enumerate(_fitting(widths, room)):
+        if number:
+            print()
+        rows = [(*title, *(columns[place][row] for place in places)) for row, title in enumerate(titles)]
+        table([*left("Of", "Figure"), *right(*(f"{names[place]} " for place in places))], rows)
+
+
+def _fitting(widths: Sequence[int], room: int) -> Iterator[list[int]]:
+    """Yield the places of columns that fit beside each other; one always does."""
+    places: list[int] = []
+    for place, width in enumerate(widths):
+        if places and sum(widths[each] for each in places) + width > room:
+            yield places
+            places = []
+        places.append(place)
+    yield places
+
+
+def figure_title(figure: "Figure") -> str:
+    """Return a figure's title with its unit."""
+    unit = {"percent": "(%)", "time": "(ms)"}.get(figure.kind, "")
+    return f"{figure.title}{unit}"
+
+
+def figure_text(figure: "Figure", place: int) -> str:
+    """Return a figure's value under the choice at `place`."""
+    from coprocsim.observe.comparison import DECIMALS
+
+    value = figure.values[place]
+    if value is None:
+        return "-"
+    return milliseconds(int(value)) if figure.kind == "time" else f"{value:.{DECIMALS[figure.kind]}f}"
+
+
+def _marked(figure: "Figure", place: int) -> str:
+    return f"{figure_text(figure, place)}{'*' if place in figure.best else ' '}"
+
+
+def _print_bars(comparison: "Comparison", found: "Sequence[Figure]") -> None:
+    """Print a bar for each choice, as long as its value is beside the largest, of figures that differ."""
+    from rich.bar import Bar
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from coprocsim.cli.messages import wants_colour
+
+    coloured = wants_colour(sys.stdout)
+    console = Console(file=sys.stdout, no_color=not coloured, highlight=False, width=200)
+    names = [each.choice for each in comparison.outcomes]
+    for figure in found:
+        if not figure.best:
+            continue
+        largest = max(value for value in figure.values if value is not None)
+        grid = Table.grid("", "", Column(justify="right"), padding=(0, 2, 0, 0))
+        for place, name in enumerate(names):
+            colour = "green" if place in figure.best and coloured else "default"
+            bar = Bar(largest, 0, figure.values[place] or 0, width=_BAR_WIDTH, color=colour)
+            grid.add_row(name, bar, _marked(figure, place))
+        with console.capture() as drawn:
+            console.print(grid)
+        print()
+        heading(f"{figure.domain or comparison.coproc}: {figure_title(figure)}")
+        bars = drawn.get().translate(_PLAIN if console.options.ascii_only else {})
+        print("\n".join(line.rstrip() for line in bars.splitlines()))
+
+
+@contextmanager
+def _progress(total_ps: int) -> "Iterator[Progress]":
+    """Show how far all choices are, on a terminal."""
+    bar = progress_bar(total_ps)
+
+    def progress(done_ps: int, total_ps: int) -> bool:
+        del total_ps
+        if bar is not None:
+            bar.update(bar.task_ids[0], completed=done_ps)
+        return True
+
+    try:
+        yield progress
+    finally:
+        if bar is not None:
+            bar.stop()

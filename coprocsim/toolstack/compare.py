@@ -1,0 +1,202 @@
+"""`compare`: the machine as it is now, with its load and its seed, under several choices of how a coproc is shared.
+
+Nothing of it changes. Its rows are read once; each choice runs on a copy of them in memory, in a process of its own.
+"""
+
+import copy
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from ctypes import Array, c_longlong
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from typing import TypeAlias
+
+from coprocsim.errors import CoprocsimError
+from coprocsim.hypervisor import rest
+from coprocsim.hypervisor.machine import Hypervisor
+from coprocsim.hypervisor.state import Board, Coproc, Spread
+from coprocsim.model import Setting
+from coprocsim.observe.comparison import Outcome, outcome
+from coprocsim.options.build import Build
+from coprocsim.snapshot import Snapshot
+from coprocsim.store import read
+from coprocsim.toolstack.control import Progress, check_end, run_in_pieces
+from coprocsim.toolstack.lookup import coproc_named, vcoproc_named
+from coprocsim.toolstack.parts import parts_of, require_workloads
+from coprocsim.toolstack.schedule import set_coproc, set_vcoproc
+
+# How often to look how far the processes are.
+_LOOK_S = 0.1
+
+Told: TypeAlias = "Array[c_longlong]"
+"""What the processes tell: how many ps of each choice are done; and in the last place what they are told: to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What `sched set` would be told: an algorithm or None for the present one, parameters, those of domains."""
+
+    name: str
+    algorithm: str | None
+    settings: tuple[Setting, ...] = ()
+    of_domains: tuple[tuple[str, tuple[Setting, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What became of `coproc` from one instant to the other under each choice."""
+
+    coproc: str
+    from_ps: int
+    to_ps: int
+    outcomes: tuple[Outcome, ...]
+
+
+def compare(
+    machine_path: Path, coproc_name: str | None, choices: Sequence[Choice], duration_ps: int, progress: Progress
+) -> Comparison:
+    """Let `duration_ps` pass under each choice; None is the only coproc that is scheduled.
+
+    CoprocsimError for a choice that `sched set` would refuse, before any of them runs. KeyboardInterrupt if `progress`
+    says stop.
+    """
+    with read(machine_path) as file:
+        snapshot = file.load()
+    require_workloads(snapshot.workloads)
+    board = rest.from_rows(copy.deepcopy(snapshot), parts_of)
+    coproc_id = (_only_one(board) if coproc_name is None else coproc_named(board, coproc_name)).spec.coproc_id
+    until_ps = board.now_ps + duration_ps
+    check_end(until_ps)
+    for choice in choices:
+        try:
+            _chosen(snapshot, coproc_id, choice)
+        except CoprocsimError as error:
+            raise CoprocsimError(f"choice `{choice.name}`: {error.what}", why=error.why, hint=error.hint) from error
+    outcomes = _outcomes(snapshot, coproc_id, choices, duration_ps, progress)
+    return Comparison(coproc_id, board.now_ps, until_ps, tuple(outcomes))
+
+
+def _only_one(board: Board) -> Coproc:
+    """Return the coproc that is meant where none is named."""
+    scheduled = [coproc for coproc in board.coprocs.values() if coproc.platform.scheduled]
+    if len(scheduled) != 1:
+        names = ", ".join(f"`{coproc.spec.coproc_id}`" for coproc in scheduled) or "none"
+        raise CoprocsimError("which coproc is meant?", why=f"scheduled are: {names}", hint="name one with `--coproc`")
+    return scheduled[0]
+
+
+def _chosen(snapshot: Snapshot, coproc_id: str, choice: Choice) -> Hypervisor:
+    """Return a copy of the machine that is shared as chosen, as after the commands that would do it."""
+    hypervisor = Hypervisor(rest.from_rows(copy.deepcopy(snapshot), parts_of))
+    board = hypervisor.board
+    coproc = board.coprocs[coproc_id]
+    set_coproc(board, coproc, choice.algorithm, choice.settings, Build(snapshot.machine.config))
+    hypervisor.settle()
+    for domain, settings in choice.of_domains:
+        set_vcoproc(board, vcoproc_named(board, domain, coproc.spec.coproc_id), settings)
+        hypervisor.settle()
+    return hypervisor
+
+
+# ---------------------------------------------------------------- a process for each choice
+
+
+def _outcomes(
+    snapshot: Snapshot, coproc_id: str, choices: Sequence[Choice], duration_ps: int, progress: Progress
+) -> list[Outcome]:
+    """Run all choices on all cores; return their outcomes in the order of the choices."""
+    # Not forked: a copy of a process in which threads run may wait for ever.
+    context = get_context("spawn")
+    told = context.RawArray(c_longlong, len(choices) + 1)
+    pool = ProcessPoolExecutor(
+        min(len(choices), os.cpu_count() or 1), mp_context=context, initializer=_Worker.begin, initargs=(told,)
+    )
+    try:
+        with pool, _stopping(pool, told):
+            with _uninterrupted():
+                futures = [
+                    pool.submit(_run, snapshot, coproc_id, choice, duration_ps, place)
+                    for place, choice in enumerate(choices)
+                ]
+            waiting: set[Future[Outcome]] = set(futures)
+            while waiting:
+                done, waiting = wait(waiting, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                if not progress(sum(told[:-1]), duration_ps * len(choices)):
+                    raise KeyboardInterrupt
+            return [future.result() for future in futures]
+    except BrokenProcessPool as error:
+        raise CoprocsimError(
+            "a process that ran a choice was ended by force", hint="is there enough memory?"
+        ) from error
+
+
+@contextmanager
+def _stopping(pool: ProcessPoolExecutor, told: Told) -> Iterator[None]:
+    """Let the processes stop soon if anything goes wrong; whoever leaves the pool waits for them."""
+    try:
+        yield
+    except BaseException:
+        told[-1] = 1
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Start processes that do not hear Ctrl-C: it goes to all of them, and one is enough to stop the others."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Worker:
+    """What a process of the pool was given when it began."""
+
+    told: Told
+
+    @classmethod
+    def begin(cls, told: Told) -> None:
+        cls.told = told
+
+
+def _run(snapshot: Snapshot, coproc_id: str, choice: Choice, duration_ps: int, place: int) -> Outcome:
+    """Run one choice, in a process of the pool."""
+    told, parent = _Worker.told, parent_process()
+
+    def progress(done_ps: int, total_ps: int) -> bool:
+        del total_ps
+        if parent is not None and not parent.is_alive():
+            # Killed: nobody waits for this, and the pool would for ever.
+            os._exit(1)
+        told[place] = done_ps
+        return not told[-1]
+
+    return run_choice(snapshot, coproc_id, choice, duration_ps, progress)
+
+
+def run_choice(snapshot: Snapshot, coproc_id: str, choice: Choice, duration_ps: int, progress: Progress) -> Outcome:
+    """Let time pass on a copy of the machine that is shared as chosen; return what happened in it."""
+    hypervisor = _chosen(snapshot, coproc_id, choice)
+    board = hypervisor.board
+    for vcoproc in board.coprocs[coproc_id].vcoprocs.values():
+        # Sums can be subtracted, these cannot.
+        vcoproc.spread = Spread()
+        counters = vcoproc.counters
+        counters.latency_ps_max = counters.wait_ps_max = counters.entry_ps_max = 0
+    before = rest.to_rows(board, snapshot.machine)
+
+    def run_until(until_ps: int) -> None:
+        hypervisor.run_until(until_ps)
+        board.trace.clear()
+
+    run_in_pieces(board, run_until, board.now_ps + duration_ps, progress)
+    return outcome(choice.name, coproc_id, before, rest.to_rows(board, snapshot.machine))
