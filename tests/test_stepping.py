@@ -76,11 +76,11 @@ def test_a_decision_is_put_into_words(machine, capsys):
     for guest in ("frames", "polite"):
         main(["domain", "create", f"{guest}.cfg"])
     capsys.readouterr()
-    main(["step", "4"])
+    main(["step", "12"])
     # A turn is 5 ms, and frames works for 4 ms.
     words = [re.split(r"  +", line)[2:] for line in capsys.readouterr().out.splitlines()[1:]]
     assert words[:2] == [["frames ran 0 s", "goes on for 5 ms"], ["frames ran 4 ms", "polite for 5 ms"]]
-    assert words[3] == ["polite ran its 5 ms", "another turn for 5 ms"]
+    assert ["polite ran its 5 ms", "another turn for 5 ms"] in words
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,23 @@
 """A machine as it is to be seen: its rows by name, and counters that include the stretch of time under way."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from coprocsim import names
 from coprocsim.snapshot import AliasRow, CoprocRow, DomainRow, MachineRow, VcoprocRow
+from coprocsim.store import damaged
 
 if TYPE_CHECKING:
     from coprocsim.store import MachineFile
 
+_USES = ("run", "switch", "idle", "failed")
+
 
 class View(NamedTuple):
-    """Coprocs by identifier, domains by id, vcoprocs in order of domain and number."""
+    """Coprocs by identifier, domains by id, vcoprocs in order of domain and number; `path` is the machine's file."""
 
+    path: Path
     machine: MachineRow
     coprocs: dict[str, CoprocRow]
     domains: dict[int, DomainRow]
@@ -74,15 +79,22 @@ class View(NamedTuple):
 
 
 def view(file: "MachineFile") -> View:
-    """Return the machine in `file`."""
+    """Return the machine in `file`; StateError if that holds what no coprocsim has written."""
     vcoprocs = sorted(file.rows(VcoprocRow), key=lambda row: (row.domain_id, row.number))
-    return View(
+    seen = View(
+        file.path,
         file.rows(MachineRow)[0],
         {row.coproc_id: row for row in file.rows(CoprocRow)},
         {row.domain_id: row for row in sorted(file.rows(DomainRow), key=lambda row: row.domain_id)},
         vcoprocs,
         {row.alias: row.path for row in file.rows(AliasRow)},
     )
+    known = {None, *map(who, vcoprocs)}
+    for coproc in seen.coprocs.values():
+        if coproc.use not in _USES or coproc.current not in known:
+            why = f"`{coproc.coproc_id}` is said to be used for `{coproc.use}`, by `{coproc.current}`"
+            raise damaged(file.path, why)
+    return seen
 
 
 def who(vcoproc: VcoprocRow) -> str:
