@@ -9,7 +9,7 @@ import pytest
 from coprocsim.errors import CoprocsimError, StateError
 from coprocsim.model import FaultKind, Setting
 from coprocsim.store import read
-from coprocsim.toolstack import boot, control, domain, history, provoke
+from coprocsim.toolstack import boot, control, domain, history, provoke, stepping
 from tests.machines import MS, US
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +48,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     control.run(path, 20 * MS, on)
     control.set_schedule(path, "gpu0", None, None, (Setting("slice", "3ms"), Setting("charge", "debt")))
     provoke.inject(path, "gpu0", FaultKind.DENY, "b", 2, 300 * US)
-    control.step(path, 5)
+    stepping.step(path, 5, on)
     control.set_schedule(path, "gpu0", "priority", None, ())
     control.set_schedule(path, "gpu0", None, "b", (Setting("priority", "3"),))
     control.run(path, 20 * MS, on)

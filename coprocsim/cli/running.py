@@ -22,7 +22,8 @@ def run_command(
 ) -> None:
     """Let time pass: 10ms, 2.5s, 500us.
 
-    Ctrl-C stops the machine at an instant; everything up to it is kept, and the next `run` goes on from there.
+    Ctrl-C stops the machine at an instant; everything up to it is kept, and the next `run` goes on from there. A guest
+    with a backlog always has work: `--until idle` then lasts for DURATION, or until Ctrl-C.
     """
     if (cycles is None) != (coproc is None):
         raise click.UsageError("`--cycles` and `--coproc` belong together")
@@ -47,6 +48,7 @@ def run_command(
                 "denials": ran.denials,
                 "jobs_done": ran.jobs,
                 "findings": ran.findings,
+                "idle": ran.idle,
                 "interrupted": ran.interrupted,
             }
         )
@@ -55,7 +57,8 @@ def run_command(
 
         counts = (_many(ran.switches, "switch", "es"), _many(ran.denials, "denial"), _many(ran.jobs, "job"))
         passed = show_duration(ran.to_ps - ran.from_ps)
-        print(f"{passed} passed, it is {show_instant(ran.to_ps)} s: {', '.join(counts)} done")
+        idle = "" if until is None else "; idle" if ran.idle else "; not idle"
+        print(f"{passed} passed, it is {show_instant(ran.to_ps)} s: {', '.join(counts)} done{idle}")
     if ran.findings:
         broken = _many(ran.findings, "finding")
         messages.warning(f"{broken}: a rule of isolation is broken; `coprocsim verify` says which, and how")
@@ -72,25 +75,37 @@ def _many(count: int, what: str, ending: str = "s") -> str:
 @json_option
 @click.pass_obj
 def step_command(machine: Path, count: int, as_json: bool) -> None:
-    """Make N scheduling decisions and explain each in a line.
+    """Make N scheduling decisions: what was the case, and what is decided.
 
-    Those of one instant belong together, so there may be more.
+    `a ran 2 ms`: a has the coproc since 2 ms; `a ran its 5 ms`: its turn is over; `a denies 20 us`: its driver does not
+    leave since then. `b for 5 ms`: b is next, for 5 ms at the most; `b, but denied`: b would be.
+
+    Those of one instant belong together, so there may be more. Where much happens and nothing is decided there may be
+    fewer, and a note says so; Ctrl-C ends it, too. What has happened is kept.
     """
-    from coprocsim.toolstack import control
+    from coprocsim.toolstack.stepping import Ended, step
 
-    explained = control.step(machine, count)
+    with Progress() as progress:
+        stepped = step(machine, count, progress)
     if as_json:
-        print_json(
-            {
-                "decisions": [
-                    {"at_ps": each.at_ps, "coproc": each.coproc_id, "situation": each.asked, "decision": each.answered}
-                    for each in explained
-                ]
-            }
-        )
-        return
-    instants = exact_seconds([(each.at_ps,) for each in explained])
-    rows = [(at, each.coproc_id, each.asked, each.answered) for (at,), each in zip(instants, explained, strict=True)]
-    table([*right("At(s)"), *left("Coproc", "Situation", "Decision")], rows)
-    if len(explained) < count:
-        messages.note("nothing more is to come")
+        decisions = [
+            {"at_ps": each.at_ps, "coproc": each.coproc_id, "situation": each.asked, "decision": each.answered}
+            for each in stepped.decisions
+        ]
+        print_json({"now_ps": stepped.now_ps, "ended": stepped.ended.value, "decisions": decisions})
+    else:
+        instants = exact_seconds([(each.at_ps,) for each in stepped.decisions])
+        rows = [(at, x.coproc_id, x.asked, x.answered) for (at,), x in zip(instants, stepped.decisions, strict=True)]
+        table([*right("At(s)"), *left("Coproc", "Situation", "Decision")], rows)
+    from coprocsim.units import show_instant
+
+    now = f"it is {show_instant(stepped.now_ps)} s"
+    match stepped.ended:
+        case Ended.NOTHING:
+            messages.note("nothing more is to come")
+        case Ended.NO_DECISION:
+            messages.note(f"{now}, much has happened, and nothing was to be decided; `step` again goes on")
+        case Ended.INTERRUPTED:
+            messages.note(f"{now}: stopped before its end; everything up to this instant is kept")
+        case Ended.COUNTED:
+            pass

@@ -278,6 +278,8 @@ def from_rows(snapshot: Snapshot, parts_of: Callable[[rows.CoprocRow], Parts]) -
         _restore_switching(board, coproc, coproc_row)
     pending: dict[Key, Due] = {}
     for event in snapshot.events:
+        if event.owner not in board.vcoprocs and event.owner not in board.coprocs:
+            raise ValueError(f"an event `{event.kind}` is of `{event.owner}`, which is not there")
         key = (event.kind, event.owner, event.tag) if event.tag else (event.kind, event.owner)
         pending[key] = Due(event.at_ps, Order(event.phase), event.armed, key)
     board.timeline.restore(pending, machine.armed)

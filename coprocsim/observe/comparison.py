@@ -5,11 +5,15 @@ Everything is of the span that was compared, not since boot.
 
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 from coprocsim.observe.stats import CoprocStats, Spread, VcoprocStats, coproc_stats, jain, vcoproc_stats
 from coprocsim.observe.view import view_of
 from coprocsim.snapshot import Snapshot
+
+# What is compared has been in no file.
+_IN_MEMORY = Path("memory")
 
 
 class VcoprocOutcome(NamedTuple):
@@ -67,12 +71,12 @@ def outcome(choice: str, coproc: str, before: Snapshot, after: Snapshot) -> Outc
 
 
 def _coproc(snapshot: Snapshot, coproc: str) -> CoprocStats:
-    figures = coproc_stats(view_of(snapshot), snapshot.vcoproc_settings)
+    figures = coproc_stats(view_of(snapshot, _IN_MEMORY), snapshot.vcoproc_settings)
     return next(each for each in figures if each.coproc == coproc)
 
 
 def _vcoprocs(snapshot: Snapshot, coproc: str) -> list[VcoprocStats]:
-    return list(vcoproc_stats(view_of(snapshot), coproc, histograms=snapshot.histograms))
+    return list(vcoproc_stats(view_of(snapshot, _IN_MEMORY), coproc, histograms=snapshot.histograms))
 
 
 def _vcoproc(was: VcoprocStats, now: VcoprocStats, elapsed_ps: int) -> VcoprocOutcome:

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypedDict, cast
 from coprocsim.histogram import percentiles
 from coprocsim.observe.view import View, who
 from coprocsim.snapshot import CoprocRow, DenialRow, HistogramRow, VcoprocRow, VcoprocSettingRow
+from coprocsim.store import damaged
 
 
 class CoprocStats(NamedTuple):
@@ -210,7 +211,10 @@ class _Switching(TypedDict):
 def _denial_under_way(view: View, vcoproc: VcoprocRow) -> tuple[int, int]:
     """Return for how long a vcoproc is denying just now, and for how long it is suffering from another's denial."""
     coproc = view.coprocs[vcoproc.coproc_id]
-    switching = cast("_Switching", json.loads(coproc.switching))
+    try:
+        switching = cast("_Switching", json.loads(coproc.switching))
+    except ValueError as error:
+        raise damaged(view.path, f"how far `{coproc.coproc_id}` is with a switch: {error}") from error
     if switching["phase"] != "denied":
         return 0, 0
     denies, suffers = coproc.current == who(vcoproc), switching["sufferer"] == who(vcoproc)

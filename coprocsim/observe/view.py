@@ -1,18 +1,23 @@
 """A machine as it is to be seen: its rows by name, and counters that include the stretch of time under way."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from coprocsim import names
 from coprocsim.snapshot import AliasRow, CoprocRow, DomainRow, MachineRow, Snapshot, VcoprocRow
+from coprocsim.store import damaged
 
 if TYPE_CHECKING:
     from coprocsim.store import MachineFile
 
+_USES = ("run", "switch", "idle", "failed")
+
 
 class View(NamedTuple):
-    """Coprocs by identifier, domains by id, vcoprocs in order of domain and number."""
+    """Coprocs by identifier, domains by id, vcoprocs in order of domain and number; `path` is the machine's file."""
 
+    path: Path
     machine: MachineRow
     coprocs: dict[str, CoprocRow]
     domains: dict[int, DomainRow]
@@ -74,34 +79,34 @@ class View(NamedTuple):
 
 
 def view(file: "MachineFile") -> View:
-    """Return the machine in `file`."""
-    return _view(
-        file.rows(MachineRow)[0],
-        file.rows(CoprocRow),
-        file.rows(DomainRow),
-        file.rows(VcoprocRow),
-        file.rows(AliasRow),
+    """Return the machine in `file`; StateError if that holds what no coprocsim has written."""
+    seen = view_of(
+        Snapshot(
+            file.rows(MachineRow)[0],
+            file.rows(AliasRow),
+            file.rows(CoprocRow),
+            domains=file.rows(DomainRow),
+            vcoprocs=file.rows(VcoprocRow),
+        ),
+        file.path,
     )
+    known = {None, *map(who, seen.vcoprocs)}
+    for coproc in seen.coprocs.values():
+        if coproc.use not in _USES or coproc.current not in known:
+            why = f"`{coproc.coproc_id}` is said to be used for `{coproc.use}`, by `{coproc.current}`"
+            raise damaged(file.path, why)
+    return seen
 
 
-def view_of(snapshot: Snapshot) -> View:
-    """Return the machine of these rows."""
-    return _view(snapshot.machine, snapshot.coprocs, snapshot.domains, snapshot.vcoprocs, snapshot.aliases)
-
-
-def _view(
-    machine: MachineRow,
-    coprocs: Iterable[CoprocRow],
-    domains: Iterable[DomainRow],
-    vcoprocs: Iterable[VcoprocRow],
-    aliases: Iterable[AliasRow],
-) -> View:
+def view_of(snapshot: Snapshot, path: Path) -> View:
+    """Return the machine of these rows, which are from the file at `path`."""
     return View(
-        machine,
-        {row.coproc_id: row for row in coprocs},
-        {row.domain_id: row for row in sorted(domains, key=lambda row: row.domain_id)},
-        sorted(vcoprocs, key=lambda row: (row.domain_id, row.number)),
-        {row.alias: row.path for row in aliases},
+        path,
+        snapshot.machine,
+        {row.coproc_id: row for row in snapshot.coprocs},
+        {row.domain_id: row for row in sorted(snapshot.domains, key=lambda row: row.domain_id)},
+        sorted(snapshot.vcoprocs, key=lambda row: (row.domain_id, row.number)),
+        {row.alias: row.path for row in snapshot.aliases},
     )
 
 

@@ -53,7 +53,10 @@ class MachineFile:
         table = next(table for table in (MACHINE, HISTORY, *TABLES.values()) if table.rows is of)
         columns = ", ".join(name for name, _ in columns_of(table))
         found = self._sql.execute(f"SELECT {columns} FROM {table.name} ORDER BY rowid")
-        return [cast("R", row_of(of, iter(values))) for values in found]
+        try:
+            return [cast("R", row_of(of, iter(values))) for values in found]
+        except ValueError as error:
+            raise damaged(self.path, f"table `{table.name}`: {error}") from error
 
     def load(self) -> Snapshot:
         """Return the whole machine."""
@@ -135,6 +138,7 @@ def opened(path: Path) -> Iterator[MachineFile]:
     with _connected(path) as connection:
         _begin_alone(connection)
         try:
+            _check_whole(connection, path)
             yield MachineFile(connection, path)
         except BaseException:
             connection.rollback()
@@ -151,6 +155,7 @@ def read(path: Path) -> Iterator[MachineFile]:
     require(path)
     with _connected(path) as connection:
         connection.execute("BEGIN")
+        _check_whole(connection, path)
         file = MachineFile(connection, path)
         if not file.is_up:
             raise no_machine()
@@ -169,6 +174,12 @@ def require(path: Path) -> None:
 
 class NoMachine(StateError):  # noqa: N818 - it is an answer, too
     """No machine is up."""
+
+
+def damaged(path: Path, why: str) -> StateError:
+    """Return the error for a machine's file that holds what no coprocsim has written."""
+    hint = "nothing was changed; move the file away to start anew, or put a good copy back"
+    return StateError(f"the machine's file `{path}` is damaged", why=why, hint=hint)
 
 
 def no_machine() -> NoMachine:
@@ -216,7 +227,12 @@ def _begin_alone(connection: sqlite3.Connection) -> None:
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Raise StateError unless the file is empty or one of ours."""
-    if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+    try:
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    except UnicodeDecodeError as error:
+        # What SQLite says of a broken schema quotes it.
+        raise damaged(path, "its schema is no text") from error
+    if not tables:
         return
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise StateError(f"`{path}` is an SQLite file, but not a machine of coprocsim", hint="name another --machine")
@@ -226,3 +242,10 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
             f"`{path}` has version {version} of the machine file, this coprocsim reads version {VERSION}",
             hint="use the coprocsim that wrote it, or move the file away and boot anew",
         )
+
+
+def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise StateError if a row is about another one that is not there."""
+    lost = connection.execute("PRAGMA foreign_key_check").fetchone()
+    if lost is not None:
+        raise damaged(path, f"a row of `{lost[0]}` is about a `{lost[2]}` that is not there")

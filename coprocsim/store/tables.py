@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import is_dataclass
+from types import UnionType
 from typing import NamedTuple, TypeAlias
 
 from coprocsim import snapshot as rows
@@ -104,12 +105,15 @@ def values_of(row: object) -> Iterator[Scalar]:
 
 
 def row_of(of: type, values: Iterator[Scalar]) -> object:
-    """Return the row whose columns have these values."""
-    return of(*(_field(nested, values) for nested in of.__annotations__.values()))
+    """Return the row whose columns have these values; ValueError if one has no value of its column's type."""
+    return of(*(_field(name, nested, values) for name, nested in of.__annotations__.items()))
 
 
-def _field(of: object, values: Iterator[Scalar]) -> object:
+def _field(name: str, of: type | UnionType, values: Iterator[Scalar]) -> object:
     if isinstance(of, type) and is_dataclass(of):
         return row_of(of, values)
     value = next(values)
+    # SQLite checks types when it writes; what damage has made of a file is another matter.
+    if not isinstance(value, int if of is bool else of):
+        raise ValueError(f"column `{name}` holds {type(value).__name__}")
     return bool(value) if of is bool else value

@@ -7,15 +7,14 @@ from typing import TypeAlias
 
 from coprocsim.errors import CoprocsimError, StateError
 from coprocsim.hypervisor import mmio
-from coprocsim.hypervisor.state import Asked, Board
-from coprocsim.model import Setting, VcoprocId, VcoprocState
+from coprocsim.hypervisor.state import Board, Coproc
+from coprocsim.model import Setting, VcoprocState
 from coprocsim.parameters import BadSetting
-from coprocsim.schedulers.base import Idle
 from coprocsim.toolstack.deeds import Access, ClearWorkload, SetCoproc, SetVcoproc, SetWorkload, pairs
 from coprocsim.toolstack.domain import uncuttable, with_arrivals
 from coprocsim.toolstack.lookup import coproc_named, domain_named, vcoproc_named
 from coprocsim.toolstack.session import Session, session
-from coprocsim.units import PS_PER_MS, PS_PER_NS, TIMELINE_END_PS, show_duration, show_instant
+from coprocsim.units import PS_PER_MS, PS_PER_NS, TIMELINE_END_PS, show_instant
 
 # Between two pieces of a run its progress is told, and a wish to stop is heard.
 _PIECE_PS_MAX = 10 * PS_PER_MS
@@ -29,7 +28,7 @@ Progress: TypeAlias = Callable[[int, int], bool]
 class Ran:
     """What `run` tells: from when to when, what happened, and whether it was stopped before its end.
 
-    `findings` is how often a rule of isolation was found broken.
+    `findings` is how often a rule of isolation was found broken, `idle` whether nobody has work at its end.
     """
 
     from_ps: int
@@ -38,6 +37,7 @@ class Ran:
     denials: int
     jobs: int
     findings: int
+    idle: bool
     interrupted: bool
 
 
@@ -92,7 +92,10 @@ def check_end(until_ps: int) -> None:
 
 
 def run_until_idle(machine_path: Path, duration_ps: int | None, progress: Progress) -> Ran:
-    """Let time pass until no vcoproc has work and no switch is under way, for `duration_ps` at the most."""
+    """Let time pass until no vcoproc has work and no switch is under way, for `duration_ps` at the most.
+
+    Without a `duration_ps`, and with a guest that always has work, only `progress` ends it before time does.
+    """
     with session(machine_path) as machine:
         board = machine.board
         until_ps = TIMELINE_END_PS if duration_ps is None else board.now_ps + duration_ps
@@ -112,11 +115,14 @@ def run_until_idle(machine_path: Path, duration_ps: int | None, progress: Progre
 
 
 def _busy(board: Board) -> bool:
-    return any(
-        not coproc.phase.decides or any(v.state is not VcoprocState.SLEEPING for v in coproc.vcoprocs.values())
-        for coproc in board.coprocs.values()
-        if coproc.failure is None
-    )
+    return any(_works(coproc) for coproc in board.coprocs.values() if coproc.failure is None)
+
+
+def _works(coproc: Coproc) -> bool:
+    if not coproc.platform.scheduled:
+        # Who shares it runs from creation on; what there is to do, only the hardware knows.
+        return coproc.hardware.next_ps() is not None
+    return not coproc.phase.decides or any(v.state is not VcoprocState.SLEEPING for v in coproc.vcoprocs.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,69 +152,9 @@ class _Counts:
             now.denials - self.denials,
             max(0, now.jobs - self.jobs),
             now.findings - self.findings,
+            not _busy(board),
             interrupted,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """A decision in words that a person can follow: when, on which coproc, what was asked and what is done."""
-
-    at_ps: int
-    coproc_id: str
-    asked: str
-    answered: str
-
-
-def step(machine_path: Path, count: int) -> list[Explained]:
-    """Let time pass until `count` decisions are made; those of one instant belong together and may be more.
-
-    Returns fewer if nothing is to come.
-    """
-    with session(machine_path) as machine:
-        board = machine.board
-        explained: list[Explained] = []
-        while len(explained) < count:
-            next_ps = board.timeline.next_ps()
-            if next_ps is None:
-                break
-            board.decisions = []
-            machine.run_until(next_ps)
-            explained += (_explained(board, asked) for asked in board.decisions)
-        board.decisions = None
-        machine.ran()
-        return explained
-
-
-def _explained(board: Board, asked: Asked) -> Explained:
-    turn, answer = asked.turn, asked.answer
-    if turn is None:
-        situation = "nobody runs"
-    else:
-        who = _called(board, turn.vcoproc)
-        situation = f"{who} runs since {show_duration(asked.at_ps - turn.since_ps)}"
-        if asked.denied_since_ps is not None:
-            situation += f" and denies since {show_duration(asked.at_ps - asked.denied_since_ps)}"
-        elif turn.over(asked.at_ps):
-            situation += ", its turn is over"
-    denied = ", but is denied" if asked.denied else ""
-    if isinstance(answer, Idle):
-        until = "" if answer.until_ps is None else f" until {show_instant(answer.until_ps)} s"
-        return Explained(asked.at_ps, asked.coproc.spec.coproc_id, situation, f"nobody is to run{until}{denied}")
-    chosen = _called(board, answer.vcoproc)
-    if turn is not None and turn.vcoproc == answer.vcoproc and not turn.over(asked.at_ps):
-        end_ps = min((end for end in (turn.end_ps, answer.end_ps(turn.since_ps)) if end is not None), default=None)
-        until = "" if end_ps is None else f" until {show_instant(end_ps)} s"
-        return Explained(asked.at_ps, asked.coproc.spec.coproc_id, situation, f"{chosen} goes on{until}")
-    length = "" if answer.length_ps is None else f" for {show_duration(answer.length_ps)}"
-    until = "" if answer.until_ps is None else f" until {show_instant(answer.until_ps)} s"
-    verb = "enters" if turn is None else "has another turn" if turn.vcoproc == answer.vcoproc else "is next"
-    return Explained(asked.at_ps, asked.coproc.spec.coproc_id, situation, f"{chosen} {verb}{length}{until}{denied}")
-
-
-def _called(board: Board, vcoproc_id: VcoprocId) -> str:
-    domain = board.domains.get(vcoproc_id.domain)
-    return str(vcoproc_id) if domain is None else domain.name
 
 
 # ---------------------------------------------------------------- settings

@@ -1,0 +1,95 @@
+"""A machine's file that something has damaged: every command says so, and leaves it as it is."""
+
+import random
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from coprocsim.cli import EXIT_MISTAKE, main
+from tests.cli import golden
+
+_COMMANDS = ("list", "stats", "run 1ms", "verify", "timeline", "domain show frames", "sched xxx0", "step", "shutdown")
+_DAMAGES = 200
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch) -> Path:
+    """Return the file of a machine on which something goes on, all of it in that one file."""
+    golden.prepare(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COPROCSIM_STATE_DIR", "state")
+    for command in ("boot dts/minimal.dtb", "domain create frames.cfg", "domain create polite.cfg", "run 100ms"):
+        assert main(command.split()) == 0
+    path: Path = tmp_path / "state/default.sqlite"
+    sql(path, "PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+def sql(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(statement)
+    connection.close()
+
+
+def damages(good: bytes) -> Iterator[bytes]:
+    """Yield what a bad disk, a bad cable or a stopped copy may make of a file."""
+    chance = random.Random(1)
+    for number in range(_DAMAGES):
+        at, length = chance.randrange(len(good)), chance.choice([1, 16, 512, 20_000])
+        match number % 4:
+            case 0:
+                yield good[:at]
+            case 1:
+                yield good[:at] + bytes(length) + good[at + length :]
+            case 2:
+                yield good[:at] + chance.randbytes(length) + good[at + length :]
+            case _:
+                spoilt = bytearray(good)
+                for _ in range(20):
+                    spoilt[chance.randrange(len(good))] ^= 1 << chance.randrange(8)
+                yield bytes(spoilt)
+
+
+def test_a_damaged_file_is_an_error_and_is_left_as_it_is(machine, capsys):
+    for number, spoilt in enumerate(damages(machine.read_bytes())):
+        command = _COMMANDS[number % len(_COMMANDS)]
+        for path in machine.parent.iterdir():
+            path.unlink()
+        machine.write_bytes(spoilt)
+        status = main(command.split())
+        said = capsys.readouterr().err
+        assert status in {0, EXIT_MISTAKE}, said
+        if said.startswith("error"):
+            assert machine.read_bytes() == spoilt, command
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("UPDATE vcoproc SET coproc_id = 'xyz0'", "a row of `vcoproc` is about a `coproc` that is not there"),
+        ("UPDATE coproc SET use = 'walk'", "`xxx0` is said to be used for `walk`"),
+        ("UPDATE coproc SET switching = '{'", "how far `xxx0` is with a switch"),
+        ("UPDATE coproc SET path = NULL", "table `coproc`: column `path` holds NoneType"),
+    ],
+)
+def test_a_row_that_no_coprocsim_has_written_is_an_error(machine, statement, why, capsys):
+    # A torn page can leave what the schema does not allow.
+    with sqlite3.connect(machine) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, 'path TEXT NOT NULL', 'path TEXT')")
+    connection.close()
+    sql(machine, statement)
+    capsys.readouterr()
+    assert main(["stats"]) == EXIT_MISTAKE
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: the machine's file `{Path('state/default.sqlite')}` is damaged\n why: ")
+    assert why in said
+
+
+def test_an_event_of_nobody_is_an_error(machine, capsys):
+    sql(machine, "UPDATE event SET owner = 'xyz0' WHERE owner = 'xxx0' AND kind = 'turn'")
+    capsys.readouterr()
+    assert main(["run", "1ms"]) == EXIT_MISTAKE
+    assert "why: an event `turn` is of `xyz0`, which is not there" in capsys.readouterr().err
