@@ -104,7 +104,8 @@ class Fair(Scheduler):
             if yields and len(among) > 1:
                 among.remove(turn.vcoproc)
         account = self.account(now_ps, turn)
-        eligible = [each for each in account.behind() if each in among]
+        # Who is given way to may be ahead by what was rounded when it joined.
+        eligible = [each for each in account.behind() if each in among] or among
         return Run(min(eligible, key=lambda each: (_due(account, each, slice_ps), each)), slice_ps)
 
     def account(self, now_ps: int, turn: Turn | None) -> Account:

@@ -2,6 +2,9 @@
 
 from fractions import Fraction
 
+from coprocsim.model import VcoprocId
+from coprocsim.parameters import Scope
+from coprocsim.schedulers.base import Ran, Run, Turn
 from coprocsim.schedulers.fair import Fair
 from tests.machines import MS
 from tests.theory.stage import Played, backlog, play
@@ -42,3 +45,17 @@ def test_one_whose_jobs_cannot_be_cut_is_ahead_by_no_more_than_one_of_them():
         hog, other = lags(play(Fair, tasks, until_ms), [1, 1])
         assert hog + other == 0
         assert abs(hog) <= 20
+
+
+def test_one_that_gives_way_to_one_that_has_just_come_does_so():
+    # Weights of which no virtual time is whole: the newcomer joins at one that is rounded.
+    fair, (first, second, third) = Fair(Fair.defaults(Scope.COPROC)), (VcoprocId(each, 0) for each in (1, 2, 3))
+    for vcoproc, weight in ((first, 3), (second, 7), (third, 11)):
+        fair.add(vcoproc, {"weight": weight}, 0)
+    fair.wake(first, 0)
+    fair.wake(second, 0)
+    fair.ran(Ran(second, 0, 1000, 0, 0, 1000))
+    fair.sleep(second, 1000)
+    fair.yield_(first, 2000)
+    fair.wake(third, 2000)
+    assert fair.pick(2000, Turn(first, 1000, 5000)) == Run(third, 3 * MS)
