@@ -47,15 +47,16 @@ def test_one_whose_jobs_cannot_be_cut_is_ahead_by_no_more_than_one_of_them():
         assert abs(hog) <= 20
 
 
-def test_one_that_gives_way_to_one_that_has_just_come_does_so():
-    # Weights of which no virtual time is whole: the newcomer joins at one that is rounded.
-    fair, (first, second, third) = Fair(Fair.defaults(Scope.COPROC)), (VcoprocId(each, 0) for each in (1, 2, 3))
-    for vcoproc, weight in ((first, 3), (second, 7), (third, 11)):
-        fair.add(vcoproc, {"weight": weight}, 0)
-    fair.wake(first, 0)
-    fair.wake(second, 0)
-    fair.ran(Ran(second, 0, 1000, 0, 0, 1000))
-    fair.sleep(second, 1000)
-    fair.yield_(first, 2000)
-    fair.wake(third, 2000)
-    assert fair.pick(2000, Turn(first, 1000, 5000)) == Run(third, 3 * MS)
+def test_one_that_gives_way_is_measured_against_those_that_are_left():
+    # The third has slept while it was behind. Without it the second, which is ahead of it, is the one to give way to.
+    fair, ids = Fair(Fair.defaults(Scope.COPROC)), [VcoprocId(each, 0) for each in (1, 2, 3)]
+    first, second, third = ids
+    for vcoproc in ids:
+        fair.add(vcoproc, {"weight": 1}, 0)
+        fair.wake(vcoproc, 0)
+    fair.ran(Ran(second, 0, 3 * MS, 0, 0, 3 * MS))
+    fair.sleep(third, 4 * MS)
+    fair.yield_(first, 4 * MS)
+    turn = Turn(first, 3 * MS, 6 * MS)
+    assert fair.account(4 * MS, turn).lag_ps(second) == 0
+    assert fair.pick(4 * MS, turn) == Run(second, 3 * MS)
