@@ -104,7 +104,8 @@ class Fair(Scheduler):
             if yields and len(among) > 1:
                 among.remove(turn.vcoproc)
         account = self.account(now_ps, turn)
-        eligible = [each for each in account.behind() if each in among]
+        # Who is given way to may be ahead by what was rounded when it joined.
+        eligible = [each for each in account.behind() if each in among] or among
         return Run(min(eligible, key=lambda each: (_due(account, each, slice_ps), each)), slice_ps)
 
     def account(self, now_ps: int, turn: Turn | None) -> Account:
@@ -123,12 +124,13 @@ class Fair(Scheduler):
             if running is not None and woken_ps > booked_ps:
                 account.had(running, woken_ps - booked_ps)
                 booked_ps = woken_ps
-            account.join(vcoproc)
+            # The running one is still to be charged.
+            account.join(vcoproc, self._ready if running is None else (*self._ready, running))
         if running is not None:
             account.had(running, until_ps - booked_ps + switch_ps)
         for woken_ps, vcoproc in joins:
             if woken_ps > until_ps:
-                account.join(vcoproc)
+                account.join(vcoproc, self._ready)
         account.settle(self._ready)
         return account
 

@@ -42,14 +42,19 @@ class Account:
         if vcoproc in self.had_ps:
             self.had_ps[vcoproc] += time_ps
 
-    def join(self, vcoproc: VcoprocId) -> None:
-        """Let one share from now on, with no claim to what was before; who is still ahead remains so."""
-        ahead = vcoproc in self.had_ps and vcoproc not in self.behind()
-        if not ahead:
-            self.had_ps.pop(vcoproc, None)
-            had_ps, weight = self._mean()
-            # Rounded up: of the others someone is behind, so that one who gives way finds whom to give way to.
-            self.had_ps[vcoproc] = -(-self.weights[vcoproc] * had_ps // weight) if weight else 0
+    def join(self, vcoproc: VcoprocId, staying: Collection[VcoprocId]) -> None:
+        """Let one share from now on, with no claim to what was before; who is still ahead remains so.
+
+        It is measured against those that stay and those that are ahead.
+        """
+        self.settle((*staying, vcoproc))
+        if vcoproc in self.had_ps and vcoproc not in self.behind():
+            return
+        self.had_ps.pop(vcoproc, None)
+        self.settle(staying)
+        had_ps, weight = self._mean()
+        # Rounded up: of the others someone is behind, so that one who gives way finds whom to give way to.
+        self.had_ps[vcoproc] = -(-self.weights[vcoproc] * had_ps // weight) if weight else 0
 
     def weigh(self, vcoproc: VcoprocId, weight: int) -> None:
         """Give one another weight; its lag remains."""

@@ -2,6 +2,9 @@
 
 from fractions import Fraction
 
+from coprocsim.model import VcoprocId
+from coprocsim.parameters import Scope
+from coprocsim.schedulers.base import Ran, Run, Turn
 from coprocsim.schedulers.fair import Fair
 from tests.machines import MS
 from tests.theory.stage import Played, backlog, play
@@ -42,3 +45,18 @@ def test_one_whose_jobs_cannot_be_cut_is_ahead_by_no_more_than_one_of_them():
         hog, other = lags(play(Fair, tasks, until_ms), [1, 1])
         assert hog + other == 0
         assert abs(hog) <= 20
+
+
+def test_one_that_gives_way_is_measured_against_those_that_are_left():
+    # The third has slept while it was behind. Without it the second, which is ahead of it, is the one to give way to.
+    fair, ids = Fair(Fair.defaults(Scope.COPROC)), [VcoprocId(each, 0) for each in (1, 2, 3)]
+    first, second, third = ids
+    for vcoproc in ids:
+        fair.add(vcoproc, {"weight": 1}, 0)
+        fair.wake(vcoproc, 0)
+    fair.ran(Ran(second, 0, 3 * MS, 0, 0, 3 * MS))
+    fair.sleep(third, 4 * MS)
+    fair.yield_(first, 4 * MS)
+    turn = Turn(first, 3 * MS, 6 * MS)
+    assert fair.account(4 * MS, turn).lag_ps(second) == 0
+    assert fair.pick(4 * MS, turn) == Run(second, 3 * MS)
