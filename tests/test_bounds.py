@@ -62,7 +62,7 @@ def test_who_is_below_holds_up_for_what_cannot_be_cut_as_long_as_the_timeout_let
     assert first == Bound(Verdict.MET, 10 + 50 + 20)
     assert second.verdict is Verdict.MISSED
     assert second.why == "its jobs may deny for longer than the switch timeout, and are lost then"
-    assert bounds(forced, ranked(low)) == [Bound(Verdict.MET, 300 + 20)]  # nobody is there to have it reset
+    assert bounds(forced, ranked(low)) == [Bound(Verdict.MET, 300)]  # nobody is there to have it reset
     for_ever = Demand(uncuttable_ps=None)
     assert bounds(FREE, ranked(high, for_ever))[0] == Bound(
         Verdict.NO_BOUND, None, "nobody can say how long `b` denies"

@@ -33,10 +33,11 @@ class Bound:
 def bounds(shared: Shared, users: Sequence[User]) -> list[Bound]:
     """Return the bound of each vcoproc of a coproc, in their order."""
     floor_ps = shared.retry_floor_ps if any(user.demand.uncuttable_ps != 0 for user in users) else 0
-    loads = [load_of(shared, user, floor_ps) for user in users if user.demand.work_ps != 0]
-    if len(loads) == 1:
+    wanting = [user for user in users if user.demand.work_ps != 0]
+    if len(wanting) == 1:
         # Nobody wants the coproc from it.
-        loads = [replace(loads[0], lost=False)]
+        shared = replace(shared, timeout_ps=0)
+    loads = [load_of(shared, user, floor_ps) for user in wanting]
     answers = dict(zip((load.user.name for load in loads), _answers(shared, loads), strict=True))
     by_name = {load.user.name: load for load in loads}
     return [
