@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from coprocsim.analysis.bounds import ALGORITHMS, Bound, Shared, User, Verdict, bounds
+from coprocsim.analysis.algorithms import ALGORITHMS
+from coprocsim.analysis.bounds import Bound, Verdict, bounds
+from coprocsim.analysis.loads import Shared, User
 from coprocsim.guests.base import NOTHING, Demand
 from coprocsim.hypervisor.state import Coproc, Phase, Vcoproc
 from coprocsim.model import Charge

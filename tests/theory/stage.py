@@ -141,13 +141,16 @@ def play(
     sharing: Sharing = UNCHARGED,
     hz: int = 10**9,
     streams: int = 1,
+    checks: bool = True,
     **settings: Value,
 ) -> Played:
     """Let `tasks` share a coproc for `until_ms`; `min_run` in `settings` is `min-run`.
 
-    An IOMMU has no contexts for more than 128 tasks: so many need a coproc without `streams`.
+    An IOMMU has no contexts for more than 128 tasks: so many need a coproc without `streams`. The `checks` of isolation
+    look at each task at each decision.
     """
     machine = Machine()
+    machine.board.checks = checks
     values = {name.replace("_", "-"): value for name, value in settings.items()}
     described = spec("gpu0", hz=hz, streams=streams)
     coproc = machine.coproc("gpu0", platform, algorithm, settings=values, sharing=sharing, described=described)

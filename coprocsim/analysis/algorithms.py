@@ -1,0 +1,192 @@
+"""The analysis of each algorithm: from loads, which pay for their switches and denials, to bounds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from coprocsim.analysis import edf, fixed_priority, round_robin
+from coprocsim.analysis.loads import Answer, Load, Nothing, Shared, longest_hold, tasks_of, unbounded_of
+from coprocsim.analysis.tasks import JOBS_MAX, busy_period, ceil_div
+
+_OVERLOAD = "more is asked for than the coproc has, or very nearly"
+
+
+def _priority(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
+    """`priority`: response-time analysis, equals as if they were above each other."""
+
+    def above(number: int) -> list[int]:
+        mine = _rank(loads[number])
+        return [each for each, load in enumerate(loads) if each != number and _rank(load) >= mine]
+
+    def answer(number: int) -> Answer:
+        load = loads[number]
+        better = [loads[each] for each in above(number)]
+        longest = longest_hold([each for each in loads if _rank(each) < _rank(load)])
+        unbounded = unbounded_of([load, *better])
+        if unbounded is not None or isinstance(longest, Nothing):
+            return unbounded or longest
+        return _response(shared, load, better, longest)
+
+    return _kept_up(loads, [answer(number) for number in range(len(loads))], above)
+
+
+def _rank(load: Load) -> int:
+    return int(load.user.settings.get("priority", 0))
+
+
+def _response(shared: Shared, load: Load, above: Sequence[Load], longest_ps: int) -> Answer:
+    """Return the response below `above`, after a switch that is under way and a denial of `longest_ps` by others."""
+    assert load.task is not None
+    blocking_ps = shared.change_ps + longest_ps
+    if load.cut_nowhere:
+        # It can still be put back while it is being switched in.
+        responses = fixed_priority.non_preemptive(load.task, tasks_of(above), blocking_ps + shared.change_ps)
+    else:
+        responses = fixed_priority.preemptive(load.task, tasks_of(above), blocking_ps)
+    if responses is None:
+        return Nothing(_OVERLOAD, late=True)
+    return int(max(responses)) + load.user.demand.reaction_ps
+
+
+def _deadlines(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
+    """`edf`: the demand of those with deadlines; work without one waits for all others."""
+    due = [load for load in loads if load.user.demand.deadline_ps is not None]
+    answers = _by_deadline(shared, loads, due)
+    for load, answer in zip(loads, answers, strict=True):
+        demand = load.user.demand
+        if isinstance(answer, Nothing) or load.task is None or not demand.reaction_ps:
+            continue
+        if answer > load.task.period - demand.jitter_ps:
+            # Two jobs may be open at once: until the handler knows of the end of one, the next runs in its rank.
+            return _by_deadline(shared, [_early(each) for each in loads], [_early(each) for each in due])
+    return answers
+
+
+def _early(load: Load) -> Load:
+    """Charge for the next job's running, and beginning what cannot be cut, by the deadline of the one that is over."""
+    if load.task is None or not load.user.demand.reaction_ps:
+        return load
+    early_ps = load.user.demand.reaction_ps + (load.holds_ps or 0)
+    return replace(load, task=replace(load.task, work=load.task.work + early_ps))
+
+
+def _by_deadline(shared: Shared, loads: Sequence[Load], due: Sequence[Load]) -> list[Answer]:
+    def answer(load: Load) -> Answer:
+        if load.user.demand.deadline_ps is None:
+            others = [each for each in loads if each != load]
+            return unbounded_of([load, *others]) or _response(shared, load, others, 0)
+        longest = longest_hold([each for each in loads if each != load])
+        unbounded = unbounded_of(due)
+        if unbounded is not None or isinstance(longest, Nothing):
+            return unbounded or longest
+        assert load.task is not None
+        blockers = [(each.user.demand.deadline_ps, shared.change_ps + (each.holds_ps or 0)) for each in loads]
+        response = edf.response(load.task, tasks_of(due), [*blockers, (None, shared.change_ps)])
+        if response is None:
+            return Nothing(_OVERLOAD, late=True)
+        return int(response) + load.user.demand.reaction_ps
+
+    def before(number: int) -> list[int]:
+        last = loads[number].user.demand.deadline_ps is None
+        return [each for each, load in enumerate(loads) if last or load.user.demand.deadline_ps is not None]
+
+    return _kept_up(loads, [answer(load) for load in loads], before)
+
+
+def _turns(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
+    """`rrobin`: as many turns of all others as it needs itself, or the whole busy period if that is shorter."""
+    if shared.settings["wake"] == "head" and len(loads) > 1:
+        return [Nothing("with `wake=head` any number of turns may come before its own") for _ in loads]
+    together_ps = _all_done(shared, loads)
+
+    def answer(load: Load) -> Answer:
+        longest = [longest_hold([each]) for each in loads if each is not load]
+        denies = next((each for each in longest if isinstance(each, Nothing)), None)
+        if load.task is None or denies is not None:
+            return denies or Nothing(load.why)
+        turns_ps = [
+            int(shared.settings["slice"]) + shared.change_ps + each for each in longest if isinstance(each, int)
+        ]
+        response = _in_turn(shared, load, turns_ps)
+        if together_ps is not None:
+            together = together_ps + load.user.demand.reaction_ps
+            return together if isinstance(response, Nothing) else min(response, together)
+        return response
+
+    return _kept_up(loads, [answer(load) for load in loads], lambda _: [])
+
+
+def _useful(shared: Shared, load: Load) -> int:
+    """Return how much of a turn is work at least, less what it pays for an overrun before."""
+    turn_ps = int(shared.settings["slice"])
+    if shared.charges and load.holds_ps != 0:
+        least_ps = min(turn_ps, shared.least_turn_ps)
+        turn_ps = least_ps if load.holds_ps is None else max(least_ps, turn_ps - load.holds_ps)
+    return turn_ps - 2 * shared.cycle_ps
+
+
+def _in_turn(shared: Shared, load: Load, turns_ps: Sequence[int]) -> Answer:
+    """Return the longest response if before each of its turns all others have theirs, `turns_ps`."""
+    demand, useful_ps = load.user.demand, _useful(shared, load)
+    assert demand.work_ps is not None
+    assert demand.period_ps is not None
+    if useful_ps <= 0:
+        return Nothing("a turn is too short for any work")
+    own_ps = shared.change_ps + (shared.retry_floor_ps if load.holds_ps else 0)
+    longest_ps = 0
+    for job in range(JOBS_MAX):
+        work_ps = (job + 1) * demand.work_ps
+        # Alone it has one turn without end.
+        turns = ceil_div(work_ps, useful_ps) if turns_ps else 1
+        done_ps = round_robin.response(work_ps, useful_ps, [(turn_ps, None) for turn_ps in turns_ps])
+        done_ps += (turns + 1) * own_ps
+        longest_ps = max(longest_ps, int(done_ps) - max(0, job * demand.period_ps - demand.jitter_ps))
+        if done_ps < (job + 1) * demand.period_ps - demand.jitter_ps:
+            return longest_ps + demand.reaction_ps
+    return Nothing("its turns may be too few for its work", late=True)
+
+
+def _all_done(shared: Shared, loads: Sequence[Load]) -> int | None:
+    """Return how long the coproc is busy at most, if nobody's jobs can wait for their driver meanwhile; else None."""
+    tasks = []
+    for load in loads:
+        useful_ps = _useful(shared, load)
+        if load.task is None or load.holds_ps is None or useful_ps <= 0:
+            return None
+        # A job changes the coproc when it comes and ends, and after each of its turns.
+        turns = ceil_div(load.user.demand.work_ps or 0, useful_ps) + 1
+        more_ps = turns * (shared.change_ps + shared.retry_floor_ps)
+        tasks.append(replace(load.task, work=load.task.work + more_ps))
+    length = busy_period(tasks, shared.change_ps)
+    if length is None or not all(load.keeps_up(int(length) + load.user.demand.reaction_ps) for load in loads):
+        return None
+    return int(length)
+
+
+def _kept_up(loads: Sequence[Load], answers: Sequence[Answer], behind: Callable[[int], list[int]]) -> list[Answer]:
+    """Return the answers without those that hold only if nobody's jobs wait for their driver, where some do.
+
+    `behind` says on whom, by number, the answer of a number depends.
+    """
+    late = [
+        load.task is not None and not (isinstance(answer, int) and load.keeps_up(answer))
+        for load, answer in zip(loads, answers, strict=True)
+    ]
+    kept: list[Answer] = []
+    for number, (load, answer) in enumerate(zip(loads, answers, strict=True)):
+        guilty = next((each for each in (number, *behind(number)) if late[each]), None)
+        if isinstance(answer, Nothing) or guilty is None:
+            kept.append(answer)
+            continue
+        places, deadline_ps = loads[guilty].user.demand.places, load.user.demand.deadline_ps
+        why = f"more than {places} jobs of `{loads[guilty].user.name}` may be open: they wait for their driver"
+        kept.append(Nothing(why, late=deadline_ps is not None and answer > deadline_ps))
+    return kept
+
+
+ALGORITHMS: dict[str, Callable[[Shared, Sequence[Load]], list[Answer]]] = {
+    "rrobin": _turns,
+    "priority": _priority,
+    "edf": _deadlines,
+    "null": _priority,
+}
+"""The analysis of each algorithm, by its name; what is not here has no bound."""

@@ -1,0 +1,101 @@
+"""`analysis/bounds.py`: what is charged beside the theory, by hand, and what has no bound."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from coprocsim.analysis.bounds import Bound, Verdict, bounds
+from coprocsim.analysis.loads import Shared, User
+from coprocsim.guests.base import NOTHING, Demand
+
+FREE = Shared("priority", {}, cycle_ps=0, switch_ps=0)
+TURNS = replace(FREE, algorithm="rrobin", settings={"slice": 2, "wake": "tail"})
+
+
+def job(work: int, period: int | None, **more: int) -> Demand:
+    """Return a demand whose deadline is its period, and of which all can be cut."""
+    return replace(Demand(work, 0, period, deadline_ps=period, places=2), **more)
+
+
+def ranked(*demands: Demand) -> list[User]:
+    """Return vcoprocs `a`, `b`, …, the first of the highest priority."""
+    return [
+        User(name, demand, {"priority": len(demands) - number})
+        for number, (name, demand) in enumerate(zip("abcdef", demands, strict=False))
+    ]
+
+
+def responses(shared: Shared, users: Sequence[User]) -> list[int | None]:
+    """Return the bounds alone."""
+    return [each.response_ps for each in bounds(shared, users)]
+
+
+SET_D = ranked(job(3, 7), job(3, 12), job(5, 20))
+
+
+def test_where_nothing_costs_it_is_the_theory():
+    assert responses(FREE, SET_D) == [3, 6, 20]
+    assert {each.verdict for each in bounds(FREE, SET_D)} == {Verdict.MET}
+    # EDF-2, and RR-3's first: 5 and three turns of 2 of each of three others.
+    by_deadline = [User(name, job(*task, deadline_ps=due), {}) for name, task, due in _EDF_2]
+    assert responses(replace(FREE, algorithm="edf"), by_deadline) == [4, 5, 7]
+    others = [User(name, job(work, 1000), {}) for name, work in (("a", 5), ("b", 50), ("c", 60), ("d", 70))]
+    assert responses(TURNS, others)[0] == 5 + 3 * 3 * 2
+
+
+_EDF_2 = (("a", (2, 6), 4), ("b", (2, 8), 5), ("c", (3, 9), 7))
+
+
+def test_a_job_pays_for_two_changes_and_meets_one_under_way():
+    # A change is 10 of a switch, a step of 4 that the floor makes 5, and two cycles of 1: 17.
+    shared = replace(FREE, switch_ps=10, stop_steps_ps=(4,), retry_floor_ps=5, cycle_ps=1)
+    first, second = ranked(job(100, 1000), job(200, 1000))
+    assert responses(shared, [first, second]) == [17 + 134, 17 + 134 + 234]
+    handled = replace(first.demand, reaction_ps=7)
+    assert responses(shared, [replace(first, demand=handled), second])[0] == 17 + 134 + 7
+
+
+def test_who_is_below_holds_up_for_what_cannot_be_cut_as_long_as_the_timeout_lets_it():
+    high, low = job(10, 1000), job(300, 1000, uncuttable_ps=200)
+    assert responses(FREE, ranked(high, low))[0] == 10 + 200
+    forced = replace(FREE, timeout_ps=50, reset_ps=20)
+    first, second = bounds(forced, ranked(high, low))
+    assert first == Bound(Verdict.MET, 10 + 50 + 20)
+    assert second.verdict is Verdict.MISSED
+    assert second.why == "its jobs may deny for longer than the switch timeout, and are lost then"
+    assert bounds(forced, ranked(low)) == [Bound(Verdict.MET, 300)]  # nobody is there to have it reset
+    for_ever = Demand(uncuttable_ps=None)
+    assert bounds(FREE, ranked(high, for_ever))[0] == Bound(
+        Verdict.NO_BOUND, None, "nobody can say how long `b` denies"
+    )
+
+
+def test_jobs_in_any_number_harm_those_below_and_not_those_above():
+    random, regular = job(3, None), job(3, 10)
+    assert bounds(FREE, ranked(random, regular))[1].why == "the jobs of `a` come in any number"
+    assert bounds(FREE, ranked(regular, random))[0] == Bound(Verdict.MET, 3)
+    assert bounds(FREE, ranked(NOTHING, regular)) == [Bound(Verdict.NO_JOBS), Bound(Verdict.MET, 3)]
+
+
+def test_more_than_there_is_can_be_missed():
+    assert [each.verdict for each in bounds(FREE, ranked(job(6, 10), job(5, 10)))] == [Verdict.MET, Verdict.MISSED]
+
+
+def test_a_third_open_job_waits_for_its_driver_and_has_no_bound():
+    # Lehoczky's: 118 of a period of 100, so that three are never open; with a handler of 90 they may be.
+    high, low = job(26, 70), job(62, 100, deadline_ps=200)
+    assert bounds(FREE, ranked(high, replace(low, reaction_ps=80)))[1] == Bound(Verdict.MET, 118 + 80)
+    late = bounds(FREE, ranked(high, replace(low, reaction_ps=90)))[1]
+    assert (late.verdict, late.response_ps) == (Verdict.MISSED, None)
+    assert late.why == "more than 2 jobs of `b` may be open: they wait for their driver"
+
+
+def test_what_no_theory_here_covers_says_so():
+    alike = [User(name, job(1, 10), {}) for name in "ab"]
+    at_head = replace(TURNS, settings={"slice": 2, "wake": "head"})
+    for shared, why in (
+        (replace(FREE, algorithm="lottery"), "there is no analysis of `lottery` here"),
+        (replace(FREE, polled=True), "without an interrupt line its driver only looks from time to time"),
+        (at_head, "with `wake=head` any number of turns may come before its own"),
+    ):
+        assert bounds(shared, alike) == [Bound(Verdict.NO_BOUND, None, why)] * 2
+    assert bounds(TURNS, [User("a", job(3, 20), {}), User("b", job(1, None), {})])[0] == Bound(Verdict.MET, 3 + 2 * 2)
