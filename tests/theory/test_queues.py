@@ -65,8 +65,8 @@ def mixed(draws: Stream) -> float:
 @pytest.mark.parametrize("law", [fixed, mixed])
 def test_q_3_processor_sharing_whatever_the_law_of_the_work(law: Callable[[Stream], float]):
     # A vcoproc works its own jobs one after the other: to share the coproc each job has one of its own, and that is
-    # used again when 200 others have come.
-    vcoprocs, count = 200, 9000
+    # used again when 400 others have come.
+    vcoprocs, count = 400, 9000
     # A sample whose mean under ideal sharing, worked out apart (4.81 and 5.09), is near the law's: so many jobs still
     # scatter by more than their batches show.
     arrivals, works = Stream("bx"), Stream("by")
