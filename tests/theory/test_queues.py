@@ -65,8 +65,8 @@ def mixed(draws: Stream) -> float:
 @pytest.mark.parametrize("law", [fixed, mixed])
 def test_q_3_processor_sharing_whatever_the_law_of_the_work(law: Callable[[Stream], float]):
     # A vcoproc works its own jobs one after the other: to share the coproc each job has one of its own, and that is
-    # used again when 200 others have come.
-    vcoprocs, count = 200, 9000
+    # used again when 400 others have come.
+    vcoprocs, count = 400, 9000
     # A sample whose mean under ideal sharing, worked out apart (4.81 and 5.09), is near the law's: so many jobs still
     # scatter by more than their batches show.
     arrivals, works = Stream("bx"), Stream("by")
@@ -81,7 +81,7 @@ def test_q_3_processor_sharing_whatever_the_law_of_the_work(law: Callable[[Strea
         finishes = played.finishes(which)
         assert all(end < release for end, (release, _) in zip(finishes, own[1:], strict=False)), "two at once"
         responses[which::vcoprocs] = played.responses(which)
-    assert_mean(responses, float(queueing.sojourn_shared(LOAD, 1)), 1.0)
+    assert_mean(responses, float(queueing.sojourn_shared(LOAD, 1)), 1.5)
 
 
 def test_q_5_two_priorities_without_preemption():
