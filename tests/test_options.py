@@ -118,7 +118,7 @@ def test_a_whole_config_is_read_without_a_doubt():
     assert warned(text) == []
     assert shown(text) == {option.name: option.value for option in options.shown()} | {
         "COPROC_SCHED_RROBIN": "n",
-        "COPROC_SCHED_DEFAULT": None,
+        "COPROC_SCHED_DEFAULT": "fixed",  # the next one that is built in
         "COPROC_CHARGE_NONE": "y",
         "COPROC_CHARGE_AVERAGING": "n",
     }
@@ -245,7 +245,7 @@ def test_only_what_differs_from_the_defaults_is_written_and_a_default_goes_on_fo
         "# CONFIG_COPROC_SCHED_RROBIN is not set",
         "CONFIG_COPROC_CHARGE_FACTOR=34",
     ]
-    assert config.build_of_file(str(path))[0].default_algorithm is None
+    assert config.build_of_file(str(path))[0].default_algorithm == "fixed"  # the next one that is built in
     config.change(str(path), {"COPROC_SCHED_RROBIN": "y"})
     assert path.read_text().splitlines()[1:] == ["CONFIG_COPROC_CHARGE_FACTOR=34"]
     assert config.build_of_file(str(path))[0].default_algorithm == "rrobin"
@@ -383,7 +383,7 @@ def test_parts_of_other_packages_are_always_there_and_may_be_the_default(home):
         status, out, err = home.run(*arguments)
         assert status == 0, err
     assert "gpu0    generic   lottery" in out
-    names = [line.split()[0] for line in home.run("list", "schedulers")[1].splitlines() if not line.startswith(" ")]
+    names = [line.partition(" ")[0] for line in home.run("list", "schedulers")[1].splitlines()]
     assert "lottery" in names
     assert "rrobin" not in names
     status, _, err = home.run("sched", "set", "gpu0", "--algorithm", "rrobin")
