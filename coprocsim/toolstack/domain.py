@@ -112,7 +112,14 @@ def plan_domain(board: Board, spec: DomainSpec, base: Path) -> tuple[domains.Dom
 
 
 def _shown(value: CfgValue) -> str:
-    return value if isinstance(value, str) else "[" + ", ".join(_shown(each) for each in value) + "]"
+    return value if isinstance(value, str) else _quoted(value)
+
+
+def _quoted(value: CfgValue) -> str:
+    """Return a value as a config has it, so that it is seen where an element of a list ends."""
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return "[" + ", ".join(map(_quoted, value)) + "]"
 
 
 def _plan_vcoproc(
