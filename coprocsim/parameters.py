@@ -65,6 +65,14 @@ class Parameter:
             raise BadValue(f"`{self.name}` = {self.show(value)} is out of range", f"`{self.name}` is {self.limits()}")
         return value
 
+    def allows(self, value: Value) -> bool:
+        """Return whether `check` would return `value`."""
+        try:
+            self.check(value)
+        except BadValue:
+            return False
+        return True
+
     def parse(self, text: str) -> Value:
         """Return the value that a user wrote, checked; BadValue otherwise."""
         if self.kind is Kind.CHOICE:

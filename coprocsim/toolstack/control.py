@@ -1,6 +1,6 @@
 """What an administrator does to a machine that is up: let time pass, change settings, give work, poke registers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -10,7 +10,8 @@ from coprocsim.hypervisor import domains, mmio, tuning
 from coprocsim.hypervisor.state import Board, Coproc
 from coprocsim.model import Setting, VcoprocState
 from coprocsim.options.build import Build
-from coprocsim.parameters import BadSetting, BadValue, Scope, Value
+from coprocsim.parameters import BadSetting, BadValue, Scope, Value, of_scope
+from coprocsim.schedulers.base import Scheduler
 from coprocsim.sharing import SHARING
 from coprocsim.toolstack.boot import shorter_than_switch
 from coprocsim.toolstack.domain import uncuttable, with_arrivals
@@ -153,8 +154,10 @@ class _Counts:
 
 def set_schedule(
     machine_path: Path, coproc_name: str, algorithm: str | None, domain: str | None, settings: Sequence[Setting]
-) -> None:
+) -> tuple[str, ...]:
     """Change how a coproc is shared: its algorithm, parameters of it or of the sharing, or those of one domain.
+
+    Returns warnings: what of the domains' own parameters another algorithm does not take over.
 
     LookupFailed or CoprocsimError for what is unknown or out of range; then nothing is changed.
     """
@@ -168,18 +171,20 @@ def set_schedule(
                     raise CoprocsimError("an algorithm is a coproc's, not a domain's", hint="leave `-d` out")
                 values = check_settings(type(coproc.scheduler), Scope.VCOPROC, settings)
                 tuning.set_vcoproc_parameters(board, vcoproc, values)
-                return
+                return ()
             if not coproc.platform.scheduled:
                 raise CoprocsimError(
                     f"`{coproc.spec.coproc_id}` shares itself: nothing of it is scheduled",
                     why=f"platform `{coproc.platform.name}` drives hardware-virtualised silicon",
                 )
-            _set_coproc(board, coproc, algorithm, settings, Build(machine.machine.config))
+            return _set_coproc(board, coproc, algorithm, settings, Build(machine.machine.config))
         except BadSetting as error:
             raise CoprocsimError(str(error), hint=error.hint) from error
 
 
-def _set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting], build: Build) -> None:
+def _set_coproc(
+    board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting], build: Build
+) -> tuple[str, ...]:
     scheduler = type(coproc.scheduler) if algorithm is None else algorithm_named(algorithm, build)
     sharing = _sharing([setting for setting in settings if setting.name in SHARING])
     own = [setting for setting in settings if setting.name not in SHARING]
@@ -195,12 +200,29 @@ def _set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: S
             f"{len(coproc.vcoprocs)} vcoprocs",
             hint=f"destroy all but one of {sharers} first, or choose another algorithm",
         )
+    dropped: tuple[str, ...] = ()
     if scheduler is not type(coproc.scheduler):
+        dropped = tuple(_dropped(coproc, scheduler))
         tuning.set_algorithm(board, coproc, scheduler, {**base, **values}, scheduler.defaults(Scope.VCOPROC))
     elif values:
         tuning.set_parameters(board, coproc, values)
     if sharing:
         tuning.set_sharing(board, coproc, sharing)
+    return dropped
+
+
+def _dropped(coproc: Coproc, scheduler: type[Scheduler]) -> Iterator[str]:
+    """Yield a warning for each domain that has parameters of its own which another algorithm does not take over."""
+    old = of_scope(coproc.scheduler.parameters, Scope.VCOPROC)
+    for vcoproc in coproc.vcoprocs.values():
+        kept = tuning.kept(scheduler, vcoproc.settings)
+        lost = [
+            f"`{name}={parameter.show(vcoproc.settings[name])}`"
+            for name, parameter in old.items()
+            if name not in kept and vcoproc.settings.get(name, parameter.default) != parameter.default
+        ]
+        if lost:
+            yield f"`{vcoproc.domain.name}`: `{scheduler.name}` does not take {', '.join(lost)} over"
 
 
 def _sharing(settings: Sequence[Setting]) -> dict[str, Value]:
