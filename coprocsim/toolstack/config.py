@@ -72,9 +72,15 @@ def change(path: str, values: Mapping[str, str]) -> tuple[str, ...]:
             why="the file is written anew, with our options only",
             hint="`--file` names another file; `boot --config` takes this one as it is",
         )
+    set_before = {each.name for each in assignments}
+    before = {name: value for name, value in options.chosen().items() if name in set_before}
     options.change(Assignment(name, value) for name, value in values.items())
     _check_default(options, None)
+    lost = [f"`{name}={value}`" for name, value in before.items() if name not in {*options.chosen(), *values}]
     options.write(Path(path))
+    if lost:
+        it = "it depends" if len(lost) == 1 else "they depend"
+        return (*warnings, f"{', '.join(lost)}: dropped, since what {it} on is off")
     return warnings
 
 
