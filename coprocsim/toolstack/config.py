@@ -12,6 +12,7 @@ from coprocsim.options.build import Build
 from coprocsim.options.dotconfig import Assignment
 from coprocsim.snapshot import MachineRow
 from coprocsim.store import NoMachine, read
+from coprocsim.toolstack.files import contents
 from coprocsim.toolstack.parts import algorithm_named
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def change(path: str, values: Mapping[str, str]) -> tuple[str, ...]:
 
 def _data(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return contents(path)
     except OSError as error:
         hint = "`coprocsim config set NAME=VALUE --file FILE` writes a `.config`"
         raise OptionError(f"cannot read `{path}`: {error.strerror}", None, hint=hint) from error

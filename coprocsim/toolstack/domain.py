@@ -31,7 +31,8 @@ from coprocsim.model import (
     WorkloadRequest,
 )
 from coprocsim.parameters import BadSetting, Scope
-from coprocsim.toolstack.boot import vcoproc_settings
+from coprocsim.toolstack.boot import FDT_MAGIC, vcoproc_settings
+from coprocsim.toolstack.files import contents
 from coprocsim.toolstack.parts import check_settings
 from coprocsim.toolstack.session import coproc_named, domain_named, session
 from coprocsim.units import Work, show_duration, show_size
@@ -64,7 +65,7 @@ def create(machine_path: Path, cfg_path: str, extra: Sequence[str], *, paused: b
     from coprocsim import xlcfg  # noqa: PLC0415 - the parser takes longer to import than most commands to run
 
     try:
-        data = Path(cfg_path).read_bytes()
+        data = contents(cfg_path)
     except OSError as error:
         raise CoprocsimError(f"cannot read `{cfg_path}`: {error.strerror}", hint="name a domain config") from error
     spec = xlcfg.read_domain(data, cfg_path, extra)
@@ -146,7 +147,7 @@ def _partial_tree(spec: DomainSpec, base: Path, warnings: list[str]) -> tuple[Vc
         return ()
     path = base / spec.device_tree.value
     try:
-        blob = path.read_bytes()
+        blob = contents(path)
     except OSError as error:
         warnings.append(
             f"cannot read `device_tree` `{spec.device_tree.value}` ({error.strerror}): "
@@ -159,8 +160,10 @@ def _partial_tree(spec: DomainSpec, base: Path, warnings: list[str]) -> tuple[Vc
         return devicetree.load_domain_nodes(blob)
     except DeviceTreeError as error:
         where = f" at {error.place.node}" if isinstance(error.place, NodePlace) else ""
+        # A machine's tree may be a source; a domain's is a blob.
+        hint = error.hint if blob.startswith(FDT_MAGIC) else "give a `.dtb`"
         raise CfgError(
-            f"`{spec.device_tree.value}`: {error.what}{where}", _span(spec.device_tree), hint=error.hint
+            f"`{spec.device_tree.value}`: {error.what}{where}", _span(spec.device_tree), hint=hint
         ) from error
 
 
@@ -275,8 +278,8 @@ def with_arrivals(options: tuple[Setting, ...], base: Path) -> tuple[Setting, ..
 
 def _arrivals(option: Setting, base: Path) -> Setting:
     try:
-        with open(base / option.value, encoding="utf-8", newline="") as file:
-            return replace(option, name="at", value=arrivals_of_file(csv.reader(file)))
+        text = contents(base / option.value).decode()
+        return replace(option, name="at", value=arrivals_of_file(csv.reader(text.splitlines())))
     except OSError as error:
         hint = f"the file is looked for in `{base}`"
         raise BadSetting(option, f"cannot read `{option.value}`: {error.strerror}", hint) from error
