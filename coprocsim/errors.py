@@ -85,6 +85,8 @@ def did_you_mean(name: str, known: Iterable[str], what: str) -> str:
     names = list(known)
     if not names:
         return f"{what} nothing"
+    if what == "there are" and len(names) == 1:
+        what = "there is"
     shown = ", ".join(f"`{each}`" for each in names[:12]) + (", …" if len(names) > 12 else "")
     near = nearest(name, names) if len(names) > 1 else None
     return f"{what} {shown}" + (f"; did you mean `{near}`?" if near else "")

@@ -72,6 +72,14 @@ class Parameter:
     def _is_zero(self, value: Value) -> bool:
         return self.zero is not None and value == 0
 
+    def allows(self, value: Value) -> bool:
+        """Return whether `check` would return `value`."""
+        try:
+            self.check(value)
+        except BadValue:
+            return False
+        return True
+
     def parse(self, text: str) -> Value:
         """Return the value that a user wrote, checked; BadValue otherwise."""
         if self.kind is Kind.CHOICE:

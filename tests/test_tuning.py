@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from coprocsim.hypervisor import tuning
 from coprocsim.model import Sharing, VcoprocId
-from coprocsim.parameters import Value
+from coprocsim.parameters import Kind, Parameter, Scope, Value
 from coprocsim.schedulers.rrobin import RoundRobin
 from tests.machines import MS, US, Machine, deny, scripted
 
@@ -124,3 +124,21 @@ def test_an_algorithm_ends_when_another_one_takes_over_and_the_new_one_has_not()
     assert not before.ended
     tuning.set_algorithm(machine.board, a.coproc, RoundRobin, settings, {})
     assert before.ended
+
+
+def with_weights(name: str, weight_max: int) -> type[Other]:
+    """Return an algorithm whose vcoprocs have a weight of up to `weight_max`."""
+    weight = Parameter("weight", Kind.NUMBER, 256, "share", minimum=1, maximum=weight_max, scope=Scope.VCOPROC)
+    return type(name, (Other,), {"name": name, "parameters": (*Other.parameters, weight)})
+
+
+def test_a_vcoprocs_own_parameters_survive_an_algorithm_that_states_them_and_allows_their_values():
+    machine, (a, b) = scripted("a", "b", slice=10 * MS)
+    settings = dict(a.coproc.settings)
+    tuning.set_algorithm(machine.board, a.coproc, with_weights("wide", 65535), settings, {"weight": 256})
+    tuning.set_vcoproc_parameters(machine.board, a, {"weight": 512})
+    tuning.set_vcoproc_parameters(machine.board, b, {"weight": 9000})
+    tuning.set_algorithm(machine.board, a.coproc, with_weights("narrow", 1000), settings, {"weight": 100})
+    assert (a.settings, b.settings) == ({"weight": 512}, {"weight": 100})
+    tuning.set_algorithm(machine.board, a.coproc, RoundRobin, settings, {})
+    assert (a.settings, b.settings) == ({}, {})

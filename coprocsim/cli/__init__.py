@@ -52,8 +52,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         messages.mistake(error)
         return EXIT_MISTAKE
     except click.ClickException as error:
-        sys.stdout.flush()
-        error.show()
+        messages.misuse(error)
         return error.exit_code
     except SystemExit as ended:
         # So click ends when it has completed for a shell, and, with another stdout, when nobody reads any more.

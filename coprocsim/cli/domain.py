@@ -7,7 +7,7 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import domains
-from coprocsim.cli.tables import json_option, print_json
+from coprocsim.cli.tables import facts, json_option, print_json
 
 if TYPE_CHECKING:
     from coprocsim.observe.domains import VcoprocShown
@@ -104,7 +104,7 @@ def show(machine: Path, name: str, as_json: bool) -> None:
         return
     print(f"{domain.domain}: domain {domain.domain_id}, {domain.state}")
     banks = ", ".join(_range(bank.start, bank.size_bytes) for bank in domain.memory) or "no room at all"
-    facts = {
+    known = {
         "uuid": domain.uuid or "-",
         "memory": f"{domain.memory_mib} MiB, at most {domain.maxmem_mib} MiB",
         "banks": banks,
@@ -112,10 +112,10 @@ def show(machine: Path, name: str, as_json: bool) -> None:
         "aborts": str(domain.aborts),
         **domain.config,
     }
-    _print_facts(facts)
+    facts(known)
     for vcoproc in domain.vcoprocs:
         print(f"\n{vcoproc.coproc}: vcoproc {vcoproc.vcoproc}, {vcoproc.state}")
-        _print_facts(_vcoproc_facts(vcoproc))
+        facts(_vcoproc_facts(vcoproc))
 
 
 def _range(start: int, size_bytes: int) -> str:
@@ -124,26 +124,23 @@ def _range(start: int, size_bytes: int) -> str:
     return f"{start:#x}-{start + size_bytes - 1:#x} ({show_size(size_bytes)})"
 
 
-def _print_facts(facts: dict[str, str]) -> None:
-    width = max(len(name) for name in facts)
-    for name, value in facts.items():
-        print(f"  {name.ljust(width)}  {value}")
-
-
 def _vcoproc_facts(vcoproc: "VcoprocShown") -> dict[str, str]:
     from coprocsim.units import show_duration
 
     stats = vcoproc.stats
-    facts = {f"range {window.region}": _range(window.base, window.size_bytes) for window in vcoproc.windows}
-    facts |= {f"line {line.name}": line.label for line in vcoproc.lines}
+    known = {f"range {window.region}": _range(window.base, window.size_bytes) for window in vcoproc.windows}
+    known |= {f"line {line.name}": line.label for line in vcoproc.lines}
     if vcoproc.pending_lines:
-        facts["pending"] = ", ".join(vcoproc.pending_lines)
-    return facts | {
+        known["pending"] = ", ".join(vcoproc.pending_lines)
+    ran, waited = show_duration(stats.run_ps), show_duration(stats.wait_ps)
+    happened = {"trap": stats.traps, "IRQ": stats.irqs, "fault": stats.faults, "reset": stats.resets}
+    return known | {
         "workload": ",".join(f"{name}={value}" for name, value in vcoproc.workload.items()) or "-",
-        "time": f"ran {show_duration(stats.run_ps)}, waited {show_duration(stats.wait_ps)}, {stats.switches} switches",
+        "time": f"ran {ran}, waited {waited}, {messages.many(stats.switches, 'switch', 'es')}",
         "denials": f"{stats.denials} in {show_duration(stats.denied_ps)}, overran by {show_duration(stats.overrun_ps)}"
-        f", owes {show_duration(vcoproc.owed_ps)}; suffered {stats.suffered} in {show_duration(stats.suffered_ps)}",
+        f", owes {show_duration(vcoproc.owed_ps)}",
+        "suffered": f"{messages.many(stats.suffered, 'denial')} in {show_duration(stats.suffered_ps)}",
         "jobs": f"{stats.released} released, {stats.done} done, {stats.missed} missed, {stats.abandoned} abandoned, "
         f"{stats.dropped} dropped, {stats.failed} failed",
-        "events": f"{stats.traps} traps, {stats.irqs} IRQs, {stats.faults} faults, {stats.resets} resets",
+        "events": ", ".join(messages.many(count, what) for what, count in happened.items()),
     }

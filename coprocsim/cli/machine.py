@@ -91,8 +91,7 @@ def _device(snapshot: "Snapshot", row: "CoprocRow") -> _Device:
 def _print_devices(model: str, seed: int, devices: list[_Device]) -> None:
     from coprocsim.units import show_frequency
 
-    many = "1 shared coproc" if len(devices) == 1 else f"{len(devices)} shared coprocs"
-    print(f"{model}: {many}, seed {seed}")
+    print(f"{messages.printable(model)}: {messages.many(len(devices), 'shared coproc')}, seed {seed}")
     table(
         [*left("Coproc", "Platform", "Scheduler"), *right("Clock"), *left("Path")],
         [(each.coproc, each.platform, each.scheduler, show_frequency(each.clock_hz), each.path) for each in devices],

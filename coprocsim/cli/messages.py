@@ -1,13 +1,39 @@
 """What is said on stderr: errors with their place and cure, warnings, notes."""
 
+import io
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, TextIO
+
+import click
 
 if TYPE_CHECKING:
     from coprocsim.errors import CoprocsimError, NodePlace, Span
 
 _RED, _YELLOW, _BLUE = "1;31", "1;33", "1;34"
+# What is quoted is cut where it is longer than any path or command that somebody wants to read.
+_LONG = re.compile(r"`([^`]{300,})`")
+_SHOWN = 60
+
+
+def printable(text: str) -> str:
+    """Return `text` with escapes for what would not be seen: a terminal obeys ESC, a newline breaks a table."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def brief(text: str) -> str:
+    """Return a text of one line, printable, in which what is quoted is not too long to be read."""
+    return printable(_LONG.sub(lambda found: f"`{found[1][:_SHOWN]}…`", text))
+
+
+def many(count: int, what: str, ending: str = "s") -> str:
+    """Return `1 job`, `2 jobs`."""
+    return f"{count} {what}{'' if count == 1 else ending}"
 
 
 def wants_colour(stream: TextIO) -> bool:
@@ -29,12 +55,12 @@ def error(text: str) -> None:
 
 def warning(text: str) -> None:
     """Say what the user should look at."""
-    _say("warning", _YELLOW, text)
+    _say("warning", _YELLOW, brief(text))
 
 
 def note(text: str) -> None:
     """Say what the user may want to know."""
-    _say("note", _BLUE, text)
+    _say("note", _BLUE, brief(text))
 
 
 def mistake(found: "CoprocsimError") -> None:
@@ -42,18 +68,34 @@ def mistake(found: "CoprocsimError") -> None:
     error("\n".join(_lines(found)))
 
 
+def _of_lines(text: str) -> str:
+    return "\n".join(map(brief, text.split("\n")))
+
+
+def misuse(found: click.ClickException) -> None:
+    """Say how a command is used."""
+    if isinstance(found, click.UsageError) and found.ctx is not None:
+        # Or click would leave out what looks like a colour, and quote what nobody has written.
+        found.ctx.color = True
+    said = io.StringIO()
+    found.show(said)
+    sys.stdout.flush()
+    print(_of_lines(said.getvalue().rstrip("\n")), file=sys.stderr)
+
+
 def _lines(found: "CoprocsimError") -> list[str]:
-    lines = [found.what]
+    lines = [brief(found.what)]
     place: Span | NodePlace | None = getattr(found, "place", None)
     path: str | None = getattr(found, "path", None)
     if place is not None:
         lines += _place(place, path)
     elif path is not None:
-        lines.append(f" --> {path}")
+        lines.append(f" --> {printable(path)}")
     if found.why is not None:
-        lines.append(f" why: {found.why}")
+        # What another program has said may be several lines.
+        lines.append(f" why: {_of_lines(found.why)}")
     if found.hint is not None:
-        lines.append(f" hint: {found.hint}")
+        lines.append(f" hint: {brief(found.hint)}")
     return lines
 
 
@@ -62,14 +104,16 @@ def _place(place: "Span | NodePlace", tree: str | None) -> list[str]:
 
     if isinstance(place, NodePlace):
         where = place.node if place.property is None else f"{place.node}: {place.property}"
-        return [f" --> {where}" if tree is None else f" --> {tree}: {where}"]
+        return [printable(f" --> {where}" if tree is None else f" --> {tree}: {where}")]
     number = str(place.line)
+    before, text = place.text[: place.column - 1], place.text[place.column - 1 :]
     # A tab before the place keeps its width, so that the carets stand below it.
-    indent = "".join("\t" if character == "\t" else " " for character in place.text[: place.column - 1])
-    carets = "^" * max(1, min(place.width, len(place.text) - place.column + 1))
+    indent = "".join("\t" if character == "\t" else " " * len(_escaped(character)) for character in before)
+    carets = "^" * max(1, min(len(printable(text[: place.width])), len(printable(text))))
+    shown = "\t".join(map(printable, place.text.split("\t")))
     return [
-        f" --> {place.path}:{place.line}:{place.column}",
-        f"{number} | {place.text}",
+        f" --> {printable(place.path)}:{place.line}:{place.column}",
+        f"{number} | {shown}",
         f"{' ' * len(number)} | {indent}{carets}",
     ]
 

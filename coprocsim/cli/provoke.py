@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, duration
 from coprocsim.cli.tables import json_option, left, print_json, right, table
 from coprocsim.model import FaultKind
@@ -28,6 +29,8 @@ def fault_command() -> None:
     stale-iommu        the leaving context's translations are not invalidated
     dma                it accesses memory where no domain has any, at once
     spurious-irq       its first line goes up while nobody has it
+
+    Of several that are about leaving, fail-leave comes before deny, deny before hang; of one kind the oldest is first.
     """
 
 
@@ -62,7 +65,7 @@ def clear_faults(machine: Path, coproc: str) -> None:
     from coprocsim.toolstack import provoke
 
     count = provoke.clear(machine, coproc)
-    print(f"{coproc}: {count} fault{'' if count == 1 else 's'} cleared")
+    print(f"{coproc}: {messages.many(count, 'fault')} cleared")
 
 
 @fault_command.command("list", epilog="Example: coprocsim fault list")
@@ -79,8 +82,16 @@ def list_faults(machine: Path, as_json: bool) -> None:
     if as_json:
         print_json({"faults": lines})
         return
-    rows = [(each.coproc, each.kind, each.domain or "-", "-" if each.times is None else each.times) for each in lines]
-    table([*left("Coproc", "Fault", "Domain"), *right("Times")], rows)
+    from coprocsim.units import show_duration
+
+    rows = [
+        (
+            *(each.coproc, each.kind, each.domain or "-", "-" if each.times is None else each.times),
+            "-" if each.time_ps is None else show_duration(each.time_ps),
+        )
+        for each in lines
+    ]
+    table([*left("Coproc", "Fault", "Domain"), *right("Times", "For")], rows)
 
 
 @click.group("irq", epilog="Example: coprocsim irq raise xxc0 op")
@@ -95,7 +106,8 @@ def irq_command() -> None:
 def raise_irq(machine: Path, coproc: str, line: str) -> None:
     """Pulse LINE of a coproc, as if its hardware had raised it: the driver decides what becomes of it.
 
-    `boot` and `domain show` name the lines; one without a name is called by its number, from 0.
+    `boot` and `domain show` name the lines; one without a name is called by its number, from 0. The INTID that the
+    line has in the interrupt controller is understood, too, where no line is called so.
     """
     from coprocsim.toolstack import provoke
 

@@ -3,6 +3,7 @@
 import os
 import re
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -40,7 +41,21 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Imports a command's module when the command is asked for."""
+    """Imports a command's module when the command is asked for; takes `--machine` behind a command, too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        machine, others = [], []
+        words = iter(args[:end])
+        for word in words:
+            if word.partition("=")[0] != "--machine":
+                others.append(word)
+            else:
+                machine += [word] if "=" in word else [word, *islice(words, 1)]
+        if machine[-1:] == ["--machine"]:
+            # The name is missing: a command's must not be taken for it.
+            others, end = [], len(args)
+        return super().parse_args(ctx, [*machine, *others, *args[end:]])
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -77,7 +92,7 @@ def machine_path(name: str) -> Path:
     metavar="NAME",
     envvar="COPROCSIM_MACHINE",
     default=DEFAULT_MACHINE,
-    help="Which of several machines is meant; COPROCSIM_MACHINE says it for all commands.",
+    help="Which of several machines is meant, here or behind a command; COPROCSIM_MACHINE says it for all commands.",
 )
 @click.version_option(__version__, prog_name="coprocsim", message="%(prog)s %(version)s")
 @click.pass_context

@@ -55,19 +55,19 @@ def run_command(
     else:
         from coprocsim.units import show_duration, show_instant
 
-        counts = (_many(ran.switches, "switch", "es"), _many(ran.denials, "denial"), _many(ran.jobs, "job"))
+        counts = (
+            messages.many(ran.switches, "switch", "es"),
+            messages.many(ran.denials, "denial"),
+            messages.many(ran.jobs, "job"),
+        )
         passed = show_duration(ran.to_ps - ran.from_ps)
         idle = "" if until is None else "; idle" if ran.idle else "; not idle"
         print(f"{passed} passed, it is {show_instant(ran.to_ps)} s: {', '.join(counts)} done{idle}")
     if ran.findings:
-        broken = _many(ran.findings, "finding")
+        broken = messages.many(ran.findings, "finding")
         messages.warning(f"{broken}: a rule of isolation is broken; `coprocsim verify` says which, and how")
     if ran.interrupted:
         messages.note("stopped before its end; everything up to this instant is kept")
-
-
-def _many(count: int, what: str, ending: str = "s") -> str:
-    return f"{count} {what}{'' if count == 1 else ending}"
 
 
 @click.command("step", epilog="Example: coprocsim step 5")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
+from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, settings
 from coprocsim.cli.tables import heading, json_option, left, print_json, table
 
@@ -66,6 +67,9 @@ def _show(machine: Path, coproc: str, as_json: bool) -> None:
         return
     heading(f"{schedule.coproc}: {schedule.scheduler}")
     lines = [*schedule.settings, *schedule.sharing]
+    if not lines:
+        print("it shares itself: nothing of it is scheduled, and nothing can be set")
+        return
     table(left("Parameter", "Value", "Limits"), [(line.name, line.value, line.limits) for line in lines])
     if schedule.vcoprocs:
         print()
@@ -84,15 +88,20 @@ def _words(lines: "tuple[SettingLine, ...]") -> str:
 @click.option("-d", "--domain", metavar="DOMAIN", shell_complete=domains, help="Change this domain's own parameters.")
 @click.pass_obj
 def _set(machine: Path, coproc: str, values: tuple[str, ...], algorithm: str | None, domain: str | None) -> None:
-    """Change how a coproc is shared while it runs: its algorithm, or parameters."""
+    """Change how a coproc is shared while it runs: its algorithm, or parameters.
+
+    Another algorithm has its own defaults; a domain keeps those of its own parameters that the algorithm has, too.
+    """
     if not values and algorithm is None:
         raise click.UsageError("say what to change: `slice=5ms`, or `--algorithm A`")
     chosen = settings(values)
     from coprocsim.toolstack import control
 
-    control.set_schedule(machine, coproc, algorithm, domain, chosen)
+    warnings = control.set_schedule(machine, coproc, algorithm, domain, chosen)
     what = [
         *([] if algorithm is None else [f"algorithm {algorithm}"]),
         *(f"{each.name}={each.value}" for each in chosen),
     ]
     print(f"{coproc}{'' if domain is None else f', {domain}'}: {', '.join(what)}")
+    for warning in warnings:
+        messages.warning(warning)

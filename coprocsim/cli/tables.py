@@ -1,16 +1,20 @@
 """Tables for reading, and the one JSON document that `--json` prints instead."""
 
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import click
 
-from coprocsim.cli.messages import wants_colour
+from coprocsim.cli.messages import printable, wants_colour
 
 Plain: TypeAlias = "bool | int | float | str | Sequence[Plain] | dict[str, Plain] | None"
 
 _STATE_COLOURS = {"running": "32", "online": "32", "switching": "33", "waiting": "33", "failed": "31", "parked": "31"}
+
+COLUMNS = 80
+"""What is printed fits in so many, where names are no longer than those of the examples."""
 
 
 class Column(NamedTuple):
@@ -32,7 +36,7 @@ def right(*titles: str) -> list[Column]:
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str | int]]) -> None:
     """Print rows below their titles, aligned; no cell is ever wrapped or cut."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
     widths = [max(len(column.title), *(len(row[n]) for row in cells), 0) for n, column in enumerate(columns)]
     colour = wants_colour(sys.stdout)
     print(_line([column.title for column in columns], columns, widths, "1" if colour else None))
@@ -55,7 +59,28 @@ def _line(
 
 def heading(text: str) -> None:
     """Print what the next table is about."""
+    text = printable(text)
     print(f"\033[4m{text}\033[0m" if wants_colour(sys.stdout) else text)
+
+
+def facts(values: Mapping[str, str]) -> None:
+    """Print a name and a value on a line each, aligned; a value that is too long goes on below itself."""
+    width = max(len(name) for name in values)
+    for name, value in values.items():
+        first, *more = broken(value, COLUMNS - width - 4)
+        print(f"  {name.ljust(width)}  {first}")
+        for line in more:
+            print(f"  {' ' * width}  {line}")
+
+
+def broken(text: str, width: int) -> list[str]:
+    """Return the lines of a list of words with commas between them: as many on a line as `width` has room for."""
+    lines = [""]
+    for word in re.findall(r"[^,]+,? *|, *", printable(text)):
+        if lines[-1] and len(lines[-1] + word.rstrip()) > width:
+            lines.append("")
+        lines[-1] += word
+    return [line.rstrip() for line in lines]
 
 
 # ---------------------------------------------------------------- numbers

@@ -114,8 +114,8 @@ class _Picture:
             pieces = self._pieces(lane.stretches)
             cells = self._coproc_cells(pieces) if lane.vcoproc is None else map(self._vcoproc_cell, pieces)
             print(label.ljust(self._indent) + "".join(cells).rstrip())
-            if lane.vcoproc is None:
-                marks = "".join(self._mark(piece) for piece in pieces).rstrip()
+            marks = "".join(map(self._mark if lane.vcoproc is None else self._vcoproc_mark, pieces)).rstrip()
+            if marks or lane.vcoproc is None:
                 print((" " * self._indent + marks).rstrip())
         self._legend()
 
@@ -156,19 +156,26 @@ class _Picture:
             yield self._painted(symbol, "" if symbol not in self._symbols.values() else self._colour_of(symbol))
 
     def _vcoproc_cell(self, piece: _Piece) -> str:
-        """Return what a vcoproc did in a column: a reset, any denial, else whether it ran all, a part, or waited."""
-        taken: dict[str, int] = {}
-        for (what, _), taken_ps in piece.taken.items():
-            taken[what] = taken.get(what, 0) + taken_ps
+        """Return what a vcoproc did in a column: a reset, else whether it had the coproc all of it, a part, or waited.
+
+        Who denies has the coproc; a denial is shown where nothing else took longer, and marked below elsewhere.
+        """
+        taken = _by_what(piece)
+        had_ps = taken.get("run", 0) + taken.get("deny", 0)
         if "reset" in taken:
             return self._painted("x", _RED)
-        if "deny" in taken:
+        if _is_denial(taken):
             return self._painted("!", _RED)
-        if "run" in taken:
-            return self._painted("#" if 2 * taken["run"] >= sum(taken.values()) else "+", "42")
+        if had_ps:
+            return self._painted("#" if 2 * had_ps >= sum(taken.values()) else "+", "42")
         if "wait" in taken:
             return self._painted(".", "43")
         return "-" if "switch" in taken else "?" if "unknown" in taken else " "
+
+    def _vcoproc_mark(self, piece: _Piece) -> str:
+        """Return the mark of a denial that is too short to be seen in a column of a vcoproc's lane."""
+        taken = _by_what(piece)
+        return self._painted("!", _RED) if "deny" in taken and not _is_denial(taken) else " "
 
     def _mark(self, piece: _Piece) -> str:
         """Return what happened in a column of a coproc's lane."""
@@ -190,6 +197,7 @@ class _Picture:
             self._print_words(
                 ["# runs", "+ runs a part of it", ". waits", "- switches", "! denies", "x is reset", "blank: sleeps"]
             )
+            self._print_words(["below: ! denies for a part of it"])
             return
         domains = [
             f"{self._painted(symbol, self._colour_of(symbol))} {self._seen.called(f'd{domain}v0')}"
@@ -208,6 +216,17 @@ class _Picture:
                 line = ""
             line += ("   " if line else "") + word
         print(line)
+
+
+def _by_what(piece: _Piece) -> dict[str, int]:
+    taken: dict[str, int] = {}
+    for (what, _), taken_ps in piece.taken.items():
+        taken[what] = taken.get(what, 0) + taken_ps
+    return taken
+
+
+def _is_denial(taken: Mapping[str, int]) -> bool:
+    return "deny" in taken and taken["deny"] == max(taken.values())
 
 
 def _domain(vcoproc: str) -> int:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from coprocsim.cli import messages
 from coprocsim.cli.tables import json_option, left, print_json, right, table
 
 EXIT_BROKEN = 1
@@ -17,7 +18,7 @@ def verify_command(machine: Path, most: int, as_json: bool) -> int:
     """Check the rules of isolation over the recorded trace: one guest cannot hurt another.
 
     `rows` is what is worked out from the trace again, `running` what was checked while it ran. A vcoproc is called
-    after its domain's id: `d1v0`.
+    after its domain's id, `d1v0`, and its domain's name stands beside it.
 
     Exits with 1 if one of them is broken.
     """
@@ -27,7 +28,8 @@ def verify_command(machine: Path, most: int, as_json: bool) -> int:
     from coprocsim.units import show_instant
 
     with read(machine) as file:
-        verdict = verified(view(file), file)
+        seen = view(file)
+        verdict = verified(seen, file)
     if as_json:
         print_json(verdict)
         return EXIT_BROKEN if verdict.findings else 0
@@ -38,10 +40,12 @@ def verify_command(machine: Path, most: int, as_json: bool) -> int:
             for each in verdict.rules
         ],
     )
-    many = "1 row" if verdict.rows == 1 else f"{verdict.rows} rows"
-    print(f"\n{many} from {show_instant(verdict.from_ps)} s to {show_instant(verdict.to_ps)} s")
+    rows = messages.many(verdict.rows, "row")
+    print(f"\n{rows} from {show_instant(verdict.from_ps)} s to {show_instant(verdict.to_ps)} s")
     for each in verdict.findings[:most]:
-        print(f"{show_instant(each.at_ps)}  {each.coproc}  {each.vcoproc}  {each.rule}: {each.what}")
+        domain = "" if each.vcoproc == "-" else seen.called(each.vcoproc)
+        who = each.vcoproc if domain in {"", each.vcoproc} else f"{each.vcoproc} ({domain})"
+        print(messages.printable(f"{show_instant(each.at_ps)}  {each.coproc}  {who}  {each.rule}: {each.what}"))
     if len(verdict.findings) > most:
         print(f"and {len(verdict.findings) - most} more: `--most {len(verdict.findings)}` or `--json` shows them all")
     return EXIT_BROKEN if verdict.findings else 0

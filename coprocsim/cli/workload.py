@@ -1,12 +1,19 @@
 """`workload …`: what a guest's driver does."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, settings
-from coprocsim.cli.tables import json_option, left, print_json, table
+from coprocsim.cli.tables import COLUMNS, broken, json_option, left, print_json, table
+
+if TYPE_CHECKING:
+    from coprocsim.observe.domains import Workload
+
+_TITLES = ("Domain", "Coproc")
 
 
 @click.group(
@@ -63,8 +70,16 @@ def show_workload(machine: Path, domain: str | None, coproc: str | None, as_json
     if as_json:
         print_json({"workloads": lines})
         return
-    rows = [
-        (each.domain, each.coproc, ",".join(f"{name}={value}" for name, value in each.options.items()) or "-")
-        for each in lines
-    ]
-    table(left("Domain", "Coproc", "Workload"), rows)
+    room = COLUMNS - sum(2 + max(map(len, names)) for names in zip(*_names(lines), strict=True))
+    rows = []
+    for each in lines:
+        options = ",".join(f"{name}={value}" for name, value in each.options.items()) or "-"
+        first, *more = broken(options, room)
+        rows += [(each.domain, each.coproc, first), *(("", "", line) for line in more)]
+    table(left(*_TITLES, "Workload"), rows)
+
+
+def _names(lines: "Iterable[Workload]") -> "Iterator[tuple[str, str]]":
+    yield _TITLES
+    for each in lines:
+        yield each.domain, each.coproc

@@ -202,5 +202,5 @@ def arrivals_of_file(rows: Iterable[Sequence[str]]) -> str:
             raise ValueError(f"row {number} is `{','.join(row)}`, not `release,work` such as `3ms,4ms`") from error
         pairs.append(f"{release.strip()}:{work.strip()}")
     if not pairs:
-        raise ValueError("it has no arrivals: write a line `release,work` for each, such as `3ms,4ms`")
+        raise ValueError("it has no arrivals: write a row `release,work` for each, such as `3ms,4ms`")
     return ";".join(pairs)

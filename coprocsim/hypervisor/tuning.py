@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from coprocsim.hypervisor.state import Board, Coproc, Vcoproc
 from coprocsim.model import VcoprocState
-from coprocsim.parameters import Value
+from coprocsim.parameters import Scope, Value, of_scope
 from coprocsim.schedulers.base import Scheduler
 from coprocsim.sharing import sharing_of, values_of
 
@@ -41,7 +41,7 @@ def set_algorithm(
     settings: dict[str, Value],
     vcoproc_settings: dict[str, Value],
 ) -> None:
-    """Let another algorithm share the coproc; each vcoproc gets `vcoproc_settings`.
+    """Let another algorithm share the coproc; each vcoproc gets `vcoproc_settings`, and keeps what `kept` says.
 
     It learns of all open jobs, then of the running one, then of the waiting ones, the longest waiting first. The
     running turn may end sooner, never later.
@@ -56,7 +56,7 @@ def set_algorithm(
     coproc.settings = settings
     ready = []
     for vcoproc in coproc.vcoprocs.values():
-        vcoproc.settings = dict(vcoproc_settings)
+        vcoproc.settings = {**vcoproc_settings, **kept(algorithm, vcoproc.settings)}
         coproc.scheduler.add(vcoproc.vcoproc_id, vcoproc.settings, now_ps)
         for job in vcoproc.open_jobs:
             coproc.scheduler.released(vcoproc.vcoproc_id, job.release_ps, job.deadline_ps)
@@ -67,6 +67,12 @@ def set_algorithm(
         coproc.scheduler.wake(vcoproc.vcoproc_id, now_ps)
     board.record(coproc, "algorithm", algorithm.name)
     board.touch(coproc)
+
+
+def kept(algorithm: type[Scheduler], settings: Mapping[str, Value]) -> dict[str, Value]:
+    """Return those of a vcoproc's parameters that `algorithm` knows by the same name, and whose values it allows."""
+    stated = of_scope(algorithm.parameters, Scope.VCOPROC)
+    return {name: value for name, value in settings.items() if name in stated and stated[name].allows(value)}
 
 
 def _record(board: Board, coproc: Coproc, who: str, values: Mapping[str, Value]) -> None:

@@ -159,6 +159,10 @@ class Options:
             for name, symbol in self._symbols.items()
         ]
 
+    def chosen(self) -> dict[str, str]:
+        """Return the values of all options that can be set now: what they depend on is on."""
+        return {name: str(symbol.str_value) for name, symbol in self._symbols.items() if symbol.visibility}
+
     def _values(self) -> dict[str, str | None]:
         # Without what it depends on a number has no value, and kconfiglib says so by none.
         return {name: str(symbol.str_value) or None for name, symbol in self._symbols.items()}

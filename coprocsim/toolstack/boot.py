@@ -31,6 +31,7 @@ from coprocsim.snapshot import DomainSettingRow, HistoryRow, MachineRow, Snapsho
 from coprocsim.store import no_machine, opened, require
 from coprocsim.toolstack.config import build_of_file
 from coprocsim.toolstack.deeds import Boot, to_json
+from coprocsim.toolstack.files import contents
 from coprocsim.toolstack.fitting import check_fit
 from coprocsim.toolstack.lookup import coproc_named
 from coprocsim.toolstack.parts import algorithm_named, builds_in, check_installed, platform_for, platform_named
@@ -39,7 +40,7 @@ DEFAULT_SEED = 1
 _DOMAIN_0_MEMORY_MIB = 1024
 # An Arm physical address has at most 52 bits.
 ADDRESS_STOP = 2**52
-_FDT_MAGIC = b"\xd0\x0d\xfe\xed"
+FDT_MAGIC = b"\xd0\x0d\xfe\xed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +128,10 @@ def _make_folder(folder: Path) -> None:
 
 def _blob(tree_path: str) -> bytes:
     try:
-        blob = Path(tree_path).read_bytes()
+        blob = contents(tree_path)
     except OSError as error:
         raise CoprocsimError(f"cannot read `{tree_path}`: {error.strerror}", hint="name a .dtb or .dts file") from error
-    if not blob.startswith(_FDT_MAGIC) and Path(tree_path).suffix in {".dts", ".dtsi"}:
+    if not blob.startswith(FDT_MAGIC) and Path(tree_path).suffix in {".dts", ".dtsi"} and Path(tree_path).is_file():
         return devicetree.compile_source(tree_path)
     return blob
 

@@ -9,6 +9,7 @@ from coprocsim.options.build import algorithm_symbol, platform_symbol
 from coprocsim.parameters import Kind, Parameter, Value
 from coprocsim.platforms import PLATFORMS
 from coprocsim.schedulers import ALGORITHMS
+from coprocsim.schedulers.unscheduled import Unscheduled
 from coprocsim.sharing import SHARING, values_of
 from coprocsim.snapshot import CoprocRow, CoprocSettingRow, VcoprocSettingRow
 from coprocsim.store import read
@@ -135,7 +136,7 @@ def schedule(machine_path: Path, coproc_name: str) -> Schedule:
         coproc.coproc_id,
         coproc.algorithm,
         _lines(stated, {each.name: each.value for each in own if each.coproc_id == coproc.coproc_id}),
-        _lines(SHARING, _sharing(coproc)),
+        () if coproc.algorithm == Unscheduled.name else _lines(SHARING, _sharing(coproc)),
         tuple(vcoprocs),
     )
 

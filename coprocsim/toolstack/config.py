@@ -12,6 +12,7 @@ from coprocsim.options.build import Build
 from coprocsim.options.dotconfig import Assignment
 from coprocsim.snapshot import MachineRow
 from coprocsim.store import NoMachine, read
+from coprocsim.toolstack.files import contents
 from coprocsim.toolstack.parts import algorithm_named
 
 if TYPE_CHECKING:
@@ -72,15 +73,21 @@ def change(path: str, values: Mapping[str, str]) -> tuple[str, ...]:
             why="the file is written anew, with our options only",
             hint="`--file` names another file; `boot --config` takes this one as it is",
         )
+    set_before = {each.name for each in assignments}
+    before = {name: value for name, value in options.chosen().items() if name in set_before}
     options.change(Assignment(name, value) for name, value in values.items())
     _check_default(options, None)
+    lost = [f"`{name}={value}`" for name, value in before.items() if name not in {*options.chosen(), *values}]
     options.write(Path(path))
+    if lost:
+        it = "it depends" if len(lost) == 1 else "they depend"
+        return (*warnings, f"{', '.join(lost)}: dropped, since what {it} on is off")
     return warnings
 
 
 def _data(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return contents(path)
     except OSError as error:
         hint = "`coprocsim config set NAME=VALUE --file FILE` writes a `.config`"
         raise OptionError(f"cannot read `{path}`: {error.strerror}", None, hint=hint) from error

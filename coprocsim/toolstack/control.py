@@ -162,8 +162,10 @@ class _Counts:
 
 def set_schedule(
     machine_path: Path, coproc_name: str, algorithm: str | None, domain: str | None, settings: Sequence[Setting]
-) -> None:
+) -> tuple[str, ...]:
     """Change how a coproc is shared: its algorithm, parameters of it or of the sharing, or those of one domain.
+
+    Returns warnings: what of the domains' own parameters another algorithm does not take over.
 
     LookupFailed or CoprocsimError for what is unknown or out of range; then nothing is changed.
     """
@@ -176,10 +178,12 @@ def set_schedule(
             vcoproc = vcoproc_named(machine.board, domain, coproc_name)
             command = " ".join(("sched set", coproc.spec.coproc_id, "-d", vcoproc.domain.name, *words))
             machine.do(SetVcoproc(vcoproc.who, pairs(settings)), command)
-        else:
-            chosen = () if algorithm is None else ("--algorithm", algorithm)
-            command = " ".join(("sched set", coproc.spec.coproc_id, *chosen, *words))
-            machine.do(SetCoproc(coproc.spec.coproc_id, algorithm, pairs(settings)), command)
+            return ()
+        chosen = () if algorithm is None else ("--algorithm", algorithm)
+        deed = SetCoproc(coproc.spec.coproc_id, algorithm, pairs(settings))
+        dropped = deed.do(machine.board, machine.build)
+        machine.did(deed, " ".join(("sched set", coproc.spec.coproc_id, *chosen, *words)))
+        return dropped
 
 
 # ---------------------------------------------------------------- work and registers

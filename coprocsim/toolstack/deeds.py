@@ -112,8 +112,10 @@ class SetCoproc(Deed, frozen=True, tag="sched set"):
     algorithm: str | None
     settings: tuple[Pair, ...]
 
-    def do(self, board: Board, build: Build) -> None:
-        schedule.set_coproc(board, board.coprocs[self.coproc_id], self.algorithm, settings_of(self.settings), build)
+    def do(self, board: Board, build: Build) -> tuple[str, ...]:
+        return schedule.set_coproc(
+            board, board.coprocs[self.coproc_id], self.algorithm, settings_of(self.settings), build
+        )
 
 
 class SetVcoproc(Deed, frozen=True, tag="sched set -d"):

@@ -32,8 +32,9 @@ from coprocsim.model import (
 )
 from coprocsim.parameters import BadSetting, BadValue, Scope
 from coprocsim.toolstack.analyse import deadlines_at_risk
-from coprocsim.toolstack.boot import ADDRESS_STOP, shown_path, vcoproc_settings
+from coprocsim.toolstack.boot import ADDRESS_STOP, FDT_MAGIC, shown_path, vcoproc_settings
 from coprocsim.toolstack.deeds import CreateDomain, DestroyDomain, PauseDomain, UnpauseDomain
+from coprocsim.toolstack.files import contents
 from coprocsim.toolstack.fitting import check_fit
 from coprocsim.toolstack.lookup import coproc_named, domain_named
 from coprocsim.toolstack.parts import check_settings
@@ -68,7 +69,7 @@ def create(machine_path: Path, cfg_path: str, extra: Sequence[str], *, paused: b
     from coprocsim import xlcfg  # noqa: PLC0415 - the parser takes longer to import than most commands to run
 
     try:
-        data = Path(cfg_path).read_bytes()
+        data = contents(cfg_path)
     except OSError as error:
         raise CoprocsimError(f"cannot read `{cfg_path}`: {error.strerror}", hint="name a domain config") from error
     spec = xlcfg.read_domain(data, cfg_path, extra)
@@ -119,7 +120,14 @@ def plan_domain(board: Board, spec: DomainSpec, base: Path) -> tuple[domains.Dom
 
 
 def _shown(value: CfgValue) -> str:
-    return value if isinstance(value, str) else "[" + ", ".join(_shown(each) for each in value) + "]"
+    return value if isinstance(value, str) else _quoted(value)
+
+
+def _quoted(value: CfgValue) -> str:
+    """Return a value as a config has it, so that it is seen where an element of a list ends."""
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return "[" + ", ".join(map(_quoted, value)) + "]"
 
 
 def _plan_vcoproc(
@@ -151,7 +159,7 @@ def _partial_tree(spec: DomainSpec, base: Path, warnings: list[str]) -> tuple[Vc
         return ()
     path = base / spec.device_tree.value
     try:
-        blob = path.read_bytes()
+        blob = contents(path)
     except OSError as error:
         warnings.append(
             f"cannot read `device_tree` `{spec.device_tree.value}` ({error.strerror}): "
@@ -164,8 +172,10 @@ def _partial_tree(spec: DomainSpec, base: Path, warnings: list[str]) -> tuple[Vc
         return devicetree.load_domain_nodes(blob)
     except DeviceTreeError as error:
         where = f" at {error.place.node}" if isinstance(error.place, NodePlace) else ""
+        # A machine's tree may be a source; a domain's is a blob.
+        hint = error.hint if blob.startswith(FDT_MAGIC) else "give a `.dtb`"
         raise CfgError(
-            f"`{spec.device_tree.value}`: {error.what}{where}", _span(spec.device_tree), hint=error.hint
+            f"`{spec.device_tree.value}`: {error.what}{where}", _span(spec.device_tree), hint=hint
         ) from error
 
 
@@ -287,8 +297,8 @@ def with_arrivals(options: tuple[Setting, ...], base: Path) -> tuple[Setting, ..
 
 def _arrivals(option: Setting, base: Path) -> Setting:
     try:
-        with open(base / option.value, encoding="utf-8", newline="") as file:
-            return replace(option, name="at", value=arrivals_of_file(csv.reader(file)))
+        text = contents(base / option.value).decode()
+        return replace(option, name="at", value=arrivals_of_file(csv.reader(text.splitlines())))
     except UnicodeDecodeError as error:
         raise BadSetting(option, f"`{option.value}` is no list of arrivals", "it is no text in UTF-8") from error
     except OSError as error:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from coprocsim.errors import CoprocsimError, LookupFailed, StateError, did_you_mean
+from coprocsim.errors import CoprocsimError, LookupFailed, StateError
 from coprocsim.hypervisor.state import Coproc, Phase
 from coprocsim.model import FaultKind
 from coprocsim.toolstack.deeds import ClearFaults, InjectFault, RaiseLine
@@ -69,18 +69,27 @@ def clear(machine_path: Path, coproc_name: str) -> int:
 def raise_irq(machine_path: Path, coproc_name: str, line: str) -> tuple[str, ...]:
     """Pulse an interrupt line of a coproc; return the names of the domains that have the coproc, none or one if shared.
 
-    LookupFailed for a line that it does not have.
+    `line` is a name or an INTID; LookupFailed for one that it does not have.
     """
     with session(machine_path) as machine:
         coproc = coproc_named(machine.board, coproc_name)
         _check_works(coproc)
-        names = [each.name for each in coproc.spec.lines]
-        if line not in names:
-            hint = did_you_mean(line, names, "it has")
-            raise LookupFailed(f"`{coproc.spec.coproc_id}` has no interrupt line `{line}`", hint=hint)
+        line = _line_named(coproc, line)
         owners = [] if coproc.current is None else [coproc.current]
         if not coproc.platform.scheduled:
             owners = list(coproc.vcoprocs.values())
         deed = RaiseLine(coproc.spec.coproc_id, line)
         machine.do(deed, f"irq raise {deed.coproc_id} {line}")
         return tuple(owner.domain.name for owner in owners)
+
+
+def _line_named(coproc: Coproc, name: str) -> str:
+    """Return the line of that name, else the only one of that INTID; LookupFailed with those that there are."""
+    lines = coproc.spec.lines
+    found = [each.name for each in lines if each.name == name] or [
+        each.name for each in lines if each.intid is not None and str(each.intid) == name
+    ]
+    if len(found) != 1:
+        hint = "it has " + (", ".join(f"`{each.name}` ({each.label})" for each in lines) or "none")
+        raise LookupFailed(f"`{coproc.spec.coproc_id}` has no interrupt line `{name}`", hint=hint)
+    return found[0]

@@ -11,7 +11,8 @@ from coprocsim.hypervisor import tuning
 from coprocsim.hypervisor.state import Board, Coproc, Vcoproc
 from coprocsim.model import Setting
 from coprocsim.options.build import Build
-from coprocsim.parameters import BadSetting, BadValue, Scope, Value
+from coprocsim.parameters import BadSetting, BadValue, Scope, Value, of_scope
+from coprocsim.schedulers.base import Scheduler
 from coprocsim.sharing import SHARING
 from coprocsim.toolstack.fitting import check_fit
 from coprocsim.toolstack.parts import algorithm_named, check_settings
@@ -26,18 +27,22 @@ def set_vcoproc(board: Board, vcoproc: Vcoproc, settings: Sequence[Setting]) -> 
     tuning.set_vcoproc_parameters(board, vcoproc, values)
 
 
-def set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting], build: Build) -> None:
-    """Change a coproc's algorithm, its parameters, its sharing."""
+def set_coproc(
+    board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting], build: Build
+) -> tuple[str, ...]:
+    """Change a coproc's algorithm, its parameters, its sharing; return warnings of what domains lose by that."""
     if not coproc.platform.scheduled:
         raise CoprocsimError(
             f"`{coproc.spec.coproc_id}` shares itself: nothing of it is scheduled",
             why=f"platform `{coproc.platform.name}` drives hardware-virtualised silicon",
         )
     with _values():
-        _set_coproc(board, coproc, algorithm, settings, build)
+        return _set_coproc(board, coproc, algorithm, settings, build)
 
 
-def _set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting], build: Build) -> None:
+def _set_coproc(
+    board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting], build: Build
+) -> tuple[str, ...]:
     scheduler = type(coproc.scheduler) if algorithm is None else algorithm_named(algorithm, build)
     sharing = _sharing([setting for setting in settings if setting.name in SHARING])
     own = [setting for setting in settings if setting.name not in SHARING]
@@ -51,14 +56,32 @@ def _set_coproc(board: Board, coproc: Coproc, algorithm: str | None, settings: S
             f"{len(coproc.vcoprocs)} vcoprocs",
             hint=f"destroy all but one of {sharers} first, or choose another algorithm",
         )
+    dropped: tuple[str, ...] = ()
     if scheduler is not type(coproc.scheduler):
-        if coproc.vcoprocs:
-            check_fit(coproc, scheduler, Scope.VCOPROC, scheduler.defaults(Scope.VCOPROC))
+        dropped = tuple(_dropped(coproc, scheduler))
+        for vcoproc in coproc.vcoprocs.values():
+            its = {**scheduler.defaults(Scope.VCOPROC), **tuning.kept(scheduler, vcoproc.settings)}
+            check_fit(coproc, scheduler, Scope.VCOPROC, its)
         tuning.set_algorithm(board, coproc, scheduler, {**base, **values}, scheduler.defaults(Scope.VCOPROC))
     elif values:
         tuning.set_parameters(board, coproc, values)
     if sharing:
         tuning.set_sharing(board, coproc, sharing)
+    return dropped
+
+
+def _dropped(coproc: Coproc, scheduler: type[Scheduler]) -> Iterator[str]:
+    """Yield a warning for each domain that has parameters of its own which another algorithm does not take over."""
+    old = of_scope(coproc.scheduler.parameters, Scope.VCOPROC)
+    for vcoproc in coproc.vcoprocs.values():
+        kept = tuning.kept(scheduler, vcoproc.settings)
+        lost = [
+            f"`{name}={parameter.show(vcoproc.settings[name])}`"
+            for name, parameter in old.items()
+            if name not in kept and vcoproc.settings.get(name, parameter.default) != parameter.default
+        ]
+        if lost:
+            yield f"`{vcoproc.domain.name}`: `{scheduler.name}` does not take {', '.join(lost)} over"
 
 
 def _sharing(settings: Sequence[Setting]) -> dict[str, Value]:

@@ -1,0 +1,58 @@
+"""`irq raise`, `fault list`, `verify` and `config set`: what they name, show and say."""
+
+import pytest
+
+from coprocsim.cli import main
+from tests.cli import golden
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Return a function that runs a command in a folder with the examples, and returns its status and streams."""
+    golden.prepare(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COPROCSIM_STATE_DIR", "state")
+
+    def run(line: str) -> tuple[int, str, str]:
+        status = main(line.split())
+        return status, *capsys.readouterr()
+
+    run("boot dts/system.dtb")
+    return run
+
+
+@pytest.mark.parametrize("line", ["op", "194"])
+def test_a_line_is_raised_by_its_name_and_by_its_intid(run, line):
+    assert run(f"irq raise xxc0 {line}")[0] == 0
+
+
+def test_a_line_that_there_is_not_is_refused_with_those_that_there_are(run):
+    status, _, err = run("irq raise xxc0 195")
+    assert status == 1
+    assert err.endswith("no interrupt line `195`\n hint: it has `op` (GIC 194), `mmu` (GIC 197)\n")
+
+
+def test_the_list_of_faults_says_how_long_a_denial_lasts(run):
+    run("fault inject gpu0 deny --for 25us --always")
+    run("fault inject gpu0 fail-enter --times 3")
+    lines = [line.split() for line in run("fault list")[1].splitlines()]
+    assert lines[1:] == [["gpu0", "deny", "-", "-", "25", "us"], ["gpu0", "fail-enter", "-", "3", "-"]]
+
+
+def test_a_finding_names_the_domain(run):
+    run("fault inject gpu0 stale-iommu --times 20")
+    for config in ("infotainment", "tablet"):
+        run(f"domain create domains/{config}.cfg")
+    run("run 300ms")
+    status, out, _ = run("verify")
+    assert status == 1
+    assert "  gpu0  d1v0 (infotainment)  iommu: its DMA" in out
+
+
+def test_what_an_option_takes_along_is_said(run):
+    assert run("config set COPROC_CHARGE_DEBT=y COPROC_RETRY_FLOOR_US=20")[2] == ""
+    # Another choice is no loss.
+    assert run("config set COPROC_CHARGE_NONE=y")[2] == ""
+    err = run("config set HAS_COPROC=n")[2]
+    assert "`COPROC_RETRY_FLOOR_US=20`" in err
+    assert err.endswith(": dropped, since what they depend on is off\n")
