@@ -405,7 +405,7 @@ def test_an_unknown_line_is_met_with_the_nearest(stored: Path):
         provoke.raise_irq(stored, "gpu0", "jobs")
     assert (str(refused.value), refused.value.hint) == (
         "`gpu0` has no interrupt line `jobs`",
-        "it has `job`, `mmu`; did you mean `job`?",
+        "it has `job` (GIC 102), `mmu` (GIC 103); did you mean `job`?",
     )
 
 

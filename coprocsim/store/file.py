@@ -4,6 +4,7 @@ One command is one transaction. Whoever changes a machine holds its lock from be
 two commands queue up; who only looks sees the last commit and waits for nobody. A killed command leaves no trace.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
@@ -153,7 +154,7 @@ def read(path: Path) -> Iterator[MachineFile]:
     Raises NoMachine if there is none in it, and StateError as `opened` does.
     """
     require(path)
-    with _connected(path) as connection:
+    with _connected(path, unchanging=_is_unchanging(path)) as connection:
         connection.execute("BEGIN")
         _check_whole(connection, path)
         file = MachineFile(connection, path)
@@ -187,12 +188,21 @@ def no_machine() -> NoMachine:
     return NoMachine("no machine is up", hint="start one with `coprocsim boot SYSTEM.dtb`")
 
 
+def _is_unchanging(path: Path) -> bool:
+    """Return whether a file can only be looked at and is whole: no lock can be made beside it, and no log is."""
+    return not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+
+
 @contextmanager
-def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+def _connected(path: Path, *, unchanging: bool = False) -> Iterator[sqlite3.Connection]:
+    where = f"{path.absolute().as_uri()}?immutable=1" if unchanging else path
     try:
-        with closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(where, timeout=_BUSY_S, isolation_level=None, uri=unchanging)) as connection:
             # Before anything is set: nothing must be changed in a file that is not ours.
             _check(connection, path)
+            if unchanging:
+                yield connection
+                return
             if path.stat().st_size == 0:
                 connection.execute("PRAGMA auto_vacuum = FULL")
             # Readers see the last commit while a long run writes.
