@@ -29,6 +29,7 @@ COMMANDS = {
     "fault": "provoke",
     "verify": "verify",
     "stats": "stats",
+    "top": "top",
     "timeline": "timeline",
     "analyse": "analyse",
     "history": "history",
