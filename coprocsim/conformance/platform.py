@@ -18,12 +18,14 @@ from coprocsim.hypervisor.state import Board
 from coprocsim.model import Sharing, VcoprocId
 from coprocsim.platforms.base import Answer, Busy, Done, Entered, Left, Platform, Refused
 from coprocsim.schedulers.unscheduled import Unscheduled
-from coprocsim.units import PS_PER_MS, PS_PER_S, format_duration
+from coprocsim.units import PS_PER_MS, PS_PER_S, PS_PER_US, format_duration
 
 A, B = VcoprocId(1, 0), VcoprocId(2, 0)
 RAM = (range(0x4000_0000, 0x4400_0000),)
 _ATTEMPTS_MAX = 1_000
 _WORK_PS = 12_345
+# A job that has just begun may be put back as if it had not: only one that has done something can deny.
+_MOMENT_PS = PS_PER_US
 _LONG_PS = 100 * PS_PER_MS
 
 
@@ -119,7 +121,8 @@ class Desk:
         self.running = vcoproc
 
     def leave(self, vcoproc: VcoprocId) -> int:
-        """Save a context, as often as it denies; return what it cost. Give the scenario up if it denies for ever."""
+        """After a moment save a context, as often as it denies; return what it cost. Give up if it denies for ever."""
+        self.wait(_MOMENT_PS)
         for _ in range(_ATTEMPTS_MAX):
             self.last_seen = self.context()
             self.say(f"switch_from {vcoproc}")
@@ -311,6 +314,7 @@ def after_a_denial_that_came_to_nothing_the_hardware_works_on(
         # All before it enters: a running domain may reach the registers by which its driver stops it and lets it go on.
         desk.scribble(A, [*scene.garbage, *scene.more])
         desk.enter(A)
+        desk.wait(_MOMENT_PS)
     disturbed.say(f"switch_from {A}")
     if not isinstance(disturbed.platform.switch_from(A, disturbed.now_ps), Busy):
         return
