@@ -9,17 +9,18 @@ from coprocsim.conformance.base import Broken, Trial, several
 from coprocsim.conformance.bench import model_of, node_of
 from coprocsim.conformance.hardware import PLACES, VALUES, Place
 from coprocsim.engine import Timeline
-from coprocsim.hardware.base import Write
+from coprocsim.hardware.base import EXAMPLE_MEMORY, Write
 from coprocsim.hypervisor.machine import Parts, build_coproc
 from coprocsim.hypervisor.mmio import direct_offsets
 from coprocsim.hypervisor.state import Board
-from coprocsim.model import Sharing, VcoprocId
+from coprocsim.model import DmaAccess, Sharing, VcoprocId
 from coprocsim.platforms.base import Answer, Busy, Entered, Left, Platform, Refused
 from coprocsim.schedulers.unscheduled import Unscheduled
 from coprocsim.units import PS_PER_S, PS_PER_US, format_duration
 
 A, B = VcoprocId(1, 0), VcoprocId(2, 0)
-RAM = (range(0x4000_0000, 0x4400_0000),)
+MEMORY = {A: (EXAMPLE_MEMORY,), B: (range(0x2_0000_0000, 0x2_0400_0000),)}
+"""Each domain's banks. What the one may name is none of the other's business, so that both can try the same."""
 # A job that has just begun may be put back as if it had not: only one that has done something can deny.
 MOMENT_PS = PS_PER_US
 _ATTEMPTS_MAX = 1_000
@@ -66,8 +67,10 @@ class Desk:
         self.running: VcoprocId | None = None
         self.last_seen: dict[str, bytes] = {}
         """The context as it was just before the last attempt to save it."""
-        for vcoproc in (A, B):
-            refused = self.platform.domain_create(vcoproc, RAM)
+        self.dma: list[tuple[VcoprocId | None, DmaAccess]] = []
+        """The hardware's accesses to memory, and who was running."""
+        for vcoproc, memory in MEMORY.items():
+            refused = self.platform.domain_create(vcoproc, memory)
             trial.expect(refused is None, f"`domain_create` refuses {vcoproc}, one of the first two: {refused}")
 
     @property
@@ -85,7 +88,7 @@ class Desk:
             self.say(f"let {format_duration(time_ps)} pass")
         self.board.timeline.now_ps += time_ps
         self.hardware.advance(self.now_ps)
-        self.hardware.take_dma()
+        self.dma += [(self.running, access) for access in self.hardware.take_dma()]
 
     def context(self) -> dict[str, bytes]:
         """Return what is in the hardware."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from coprocsim.conformance.base import Check, Trial, once, over
 from coprocsim.conformance.bench import model_of, node_of
-from coprocsim.conformance.desk import GARBAGE, MOMENT_PS, ONE_WRITE, RAM, SCENES, A, B, Desk, Garbage, Scene
+from coprocsim.conformance.desk import GARBAGE, MEMORY, MOMENT_PS, ONE_WRITE, SCENES, A, B, Desk, Garbage, Scene
 from coprocsim.conformance.hardware import expect_version
 from coprocsim.model import VcoprocId
 from coprocsim.platforms.base import Answer, Busy, Done, Platform, Refused
@@ -18,6 +18,13 @@ _LONG_PS = 100 * PS_PER_MS
 def shares_itself(platform: type[Platform]) -> str | None:
     """Return why a check that switches does not apply, or None if it does."""
     return None if platform.scheduled else "its hardware shares itself: nothing is switched"
+
+
+def does_not_contain_dma(platform: type[Platform]) -> str | None:
+    """Return why the check of what DMA reaches does not apply, or None if it does."""
+    if node_of(platform).streams or not platform.own_mmu:
+        return "its DMA is contained by an IOMMU, or by nothing"
+    return shares_itself(platform)
 
 
 def it_states_itself_and_drives_its_node(platform: type[Platform], trial: Trial) -> None:
@@ -106,6 +113,24 @@ def no_register_that_the_running_one_writes_is_forgotten(platform: type[Platform
     desk.expect_context(before, f"when {A} is back")
 
 
+def what_its_dma_reaches_is_memory_of_the_domain_that_runs(
+    platform: type[Platform], trial: Trial, scene: Scene
+) -> None:
+    """Through the coproc's own MMU a context reaches its domain's memory only, whatever the domain writes, and when."""
+    desk = Desk(platform, trial, traps=scene.traps)
+    for vcoproc in (A, B):
+        desk.scribble(vcoproc, scene.garbage)
+        desk.enter(vcoproc)
+        desk.scribble(vcoproc, scene.more)
+        desk.wait(_WORK_PS)
+        desk.leave(vcoproc)
+    for runs, access in desk.dma:
+        banks = () if runs is None else MEMORY[runs]
+        inside = any(each.start <= access.address and access.address + access.size_bytes <= each.stop for each in banks)
+        does = f"{'writes' if access.write else 'reads'} {access.size_bytes} bytes at {access.address:#x}"
+        trial.expect(inside, f"while {runs or 'nobody'} runs, the hardware {does}, which is not its domain's memory")
+
+
 def after_a_denial_that_came_to_nothing_the_hardware_works_on(
     platform: type[Platform], trial: Trial, scene: Scene
 ) -> None:
@@ -181,13 +206,13 @@ def a_domain_that_is_refused_leaves_nothing_behind(platform: type[Platform], tri
     for number in range(3, 200):
         before = desk.platform.save()
         trial.step(f"domain_create {VcoprocId(number, 0)}")
-        if desk.platform.domain_create(VcoprocId(number, 0), RAM) is not None:
+        if desk.platform.domain_create(VcoprocId(number, 0), MEMORY[A]) is not None:
             trial.expect(desk.platform.save() == before, "`domain_create` refuses, and has changed what it saves")
             break
     new = VcoprocId(1_000, 0)
     trial.step(f"domain_destroy {A}, domain_create {new}")
     desk.platform.domain_destroy(A)
-    refused = desk.platform.domain_create(new, RAM)
+    refused = desk.platform.domain_create(new, MEMORY[A])
     trial.expect(refused is None, f"`domain_create` refuses although {A} has made room: {refused}")
     desk.expect_registers(new, Desk(platform, Trial()).registers(A), f"as a new domain in the place of {A}")
 
@@ -271,6 +296,7 @@ DESK_CHECKS: tuple[Check[Platform], ...] = (
     over(SCENES, when_a_context_has_left_nothing_of_it_is_in_the_hardware, left_out=shares_itself),
     over(SCENES, a_context_comes_back_as_it_left_whatever_another_one_did, left_out=shares_itself),
     over(ONE_WRITE, no_register_that_the_running_one_writes_is_forgotten, times=5, left_out=shares_itself),
+    over(SCENES, what_its_dma_reaches_is_memory_of_the_domain_that_runs, left_out=does_not_contain_dma),
     over(SCENES, after_a_denial_that_came_to_nothing_the_hardware_works_on, left_out=shares_itself),
     over(SCENES, a_trap_of_one_that_is_away_touches_nothing_of_others, left_out=shares_itself),
     over(SCENES, a_reset_frees_the_hardware_and_hurts_no_other_context, left_out=shares_itself),

@@ -26,6 +26,7 @@ from coprocsim.parameters import Kind, Parameter
 from coprocsim.platforms.base import Answer, Busy, Enter, Entered, Refused, Reset
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.jobunit import Context
+from coprocsim.platforms.xxc import XxcPlatform
 from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Turn
 from coprocsim.schedulers.rrobin import RoundRobin
 
@@ -190,6 +191,13 @@ class ForgetsAtRest(GenericPlatform):
         super().restore(saved)
         for context in self._contexts.values():
             context.places.clear()
+
+
+class NoTableCheck(XxcPlatform):
+    """Lets a domain write any entry into the table of the coproc's own MMU."""
+
+    def _refused(self, vcoproc: VcoprocId, offset: int, word: int) -> Refused | None:
+        return None
 
 
 class TellsTheOther(GenericPlatform):
@@ -363,6 +371,12 @@ BROKEN = [
         NeverResumes,
         "after a denial that came to nothing the hardware works on",
         "without `switch_from` and `resume`",
+    ),
+    (
+        "platform",
+        NoTableCheck,
+        "what its dma reaches is memory of the domain that runs",
+        "while d2v0 runs, the hardware reads 64 bytes at 0x40000000",
     ),
     ("platform", WritesThrough, "a trap of one that is away touches nothing of others", "uses the register port"),
     ("platform", ResetLeavesIt, "a reset frees the hardware and hurts no other context", "after `reset`, `"),
