@@ -11,6 +11,7 @@ from coprocsim.guests.base import GuestPort, GuestSite
 from coprocsim.guests.periodic import Periodic
 from coprocsim.hardware.generic import GenericHardware
 from coprocsim.model import (
+    After,
     CoprocSpec,
     Effect,
     GuestEffect,
@@ -207,6 +208,16 @@ class TellsTheOther(GenericPlatform):
         return tuple(RaiseIrq(each, line) for each in self._contexts if each != vcoproc)
 
 
+class AlarmsTheOther(GenericPlatform):
+    """Has a timer, by which it sends interrupts to whoever is away."""
+
+    def start(self, vcoproc: VcoprocId, now_ps: int) -> tuple[Effect, ...]:
+        return (*super().start(vcoproc, now_ps), After(10_000_000, "alarm"))
+
+    def timer(self, tag: str, now_ps: int) -> tuple[Effect, ...]:
+        return tuple(RaiseIrq(each, "0") for each in self._contexts if not self.is_live(each))
+
+
 class CountsInSecret(GenericPlatform):
     """Costs more with each switch, and does not save how many there were."""
 
@@ -384,6 +395,7 @@ BROKEN = [
     ("platform", ForgetsAtRest, "saved and restored it answers the same", "restored, it saves something else"),
     ("platform", ForgetsTheInterrupt, "on a machine it keeps domains apart and time adds up", "leak"),
     ("platform", TellsTheOther, "on a machine it keeps domains apart and time adds up", "irq"),
+    ("platform", AlarmsTheOther, "on a machine it keeps domains apart and time adds up", "because of a timer"),
     ("platform", CountsInSecret, "a run on a machine that is cut in two is the same run", "of the trace"),
     (
         "scheduler",
