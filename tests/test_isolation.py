@@ -18,7 +18,7 @@ from coprocsim.hardware.generic import GenericHardware
 from coprocsim.hypervisor import domains, faults, interrupts, iommu, lifecycle, mmio, rest
 from coprocsim.hypervisor.machine import Hypervisor, Parts
 from coprocsim.hypervisor.state import Board, Fault, Vcoproc
-from coprocsim.model import CoprocSpec, Effect, FaultKind, Json, RaiseIrq, Rule, VcoprocId, VcoprocState
+from coprocsim.model import After, CoprocSpec, Effect, FaultKind, Json, RaiseIrq, Rule, VcoprocId, VcoprocState
 from coprocsim.observe.verify import Finding, verified
 from coprocsim.observe.view import view
 from coprocsim.platforms.base import Answer, Done, Leave, Left, Platform, Refused, Reset
@@ -207,6 +207,37 @@ def test_an_interrupt_because_of_another_s_access_start_or_reset_is_found(tmp_pa
         (0, Rule.IRQ, "d2v0", "line irq0 is delivered to it because of an access of d1v0"),
         (0, Rule.IRQ, "d2v0", "line irq0 is delivered to it because of the reset of d1v0"),
         (1_025 * US, Rule.IRQ, "d2v0", "line irq0 is delivered to it because of the start of d1v0"),
+    )
+
+
+class Alarm(GenericPlatform):
+    """Rings the second domain's bell 10 µs after any start, and after a trapped write to one register."""
+
+    def start(self, vcoproc: VcoprocId, now_ps: int) -> tuple[Effect, ...]:
+        return (*super().start(vcoproc, now_ps), After(10 * US, "alarm"))
+
+    def write(self, vcoproc: VcoprocId, region: str, offset: int, size: int, value: int) -> Answer | Refused:
+        answer = super().write(vcoproc, region, offset, size, value)
+        return Answer(effects=(After(10 * US, "alarm"),)) if offset == reg.WORK_HI else answer
+
+    def timer(self, tag: str, now_ps: int) -> tuple[Effect, ...]:
+        return (RaiseIrq(B, "irq0"),)
+
+
+def test_an_interrupt_because_of_a_timer_is_found_unless_it_is_one_of_who_has_the_coproc(tmp_path: Path):
+    """Nobody has it at 10 µs. Then `a` starts at 100 + 25 µs, and `b` 2,000 + 25 + 2 + 25 µs later."""
+    machine, a, b = pair(Alarm)
+    write(a, machine.board, reg.WORK_HI, 0)
+    machine.run(100 * US)
+    submit(machine, a)
+    submit(machine, b)
+    machine.run(3 * MS)
+    assert machine.story("irq") == ["10 irq d2v0 irq0", "135 irq d2v0 irq0", "2187 irq d2v0 irq0"]
+    assert_found(
+        machine,
+        tmp_path / "m",
+        (10 * US, Rule.IRQ, "d2v0", "line irq0 is delivered to it because of a timer while nobody has it"),
+        (135 * US, Rule.IRQ, "d2v0", "line irq0 is delivered to it because of a timer while d1v0 has it"),
     )
 
 

@@ -108,5 +108,7 @@ def test_a_package_adds_its_parts_to_all_commands_and_a_machine_says_when_it_is_
 def test_its_parts_keep_the_rules(user: User, entry: str):
     checks = json.loads(user(f"conformance {entry} --examples 10 --json"))
     assert checks["passed"]
-    assert {each["outcome"] for each in checks["checks"]} == {"passed"}
+    # Of these parts all checks are about something, but that a coproc without DMA contains it.
+    left_out = {each["check"] for each in checks["checks"] if each["outcome"] == "left out"}
+    assert left_out <= {"what its dma reaches is memory of the domain that runs"}
     assert not (user.folder / ".hypothesis").exists()

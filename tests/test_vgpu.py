@@ -17,7 +17,7 @@ from coprocsim.hypervisor import domains, mmio, rest
 from coprocsim.hypervisor.machine import Hypervisor, Parts
 from coprocsim.hypervisor.mmio import Route
 from coprocsim.hypervisor.state import Domain
-from coprocsim.model import CoprocSpec, Region, Setting, VcoprocId, VcoprocState
+from coprocsim.model import CoprocSpec, Effect, RaiseIrq, Region, Setting, VcoprocId, VcoprocState
 from coprocsim.observe.verify import verified
 from coprocsim.observe.view import view
 from coprocsim.options.build import Build
@@ -85,6 +85,23 @@ def test_every_domain_gets_every_interrupt_and_handles_its_own():
     assert counters[0].irqs == len({row[0] for row in machine.rows("raised")})
     assert [each.ended for each in counters] == [10, 0, 5]
     assert machine.board.coprocs["gpu0"].counters.spurious == 0
+
+
+class TellsOfEachStart(VirtualGpuPlatform):
+    """Sends an interrupt to the first domain whenever any begins."""
+
+    def start(self, vcoproc: VcoprocId, now_ps: int) -> tuple[Effect, ...]:
+        return (*super().start(vcoproc, now_ps), RaiseIrq(VcoprocId(1, 0), "irq0"))
+
+
+def test_an_interrupt_because_of_another_s_start_is_found():
+    machine = Machine()
+    machine.coproc("gpu0", TellsOfEachStart, Unscheduled, described=node())
+    for name in ("a", "b"):
+        machine.domain(name, "gpu0 kind=idle")
+    assert [row[3:] for row in machine.rows("finding")] == [
+        ("d1v0", "irq", "line irq0 is delivered to it because of the start of d2v0")
+    ]
 
 
 def test_the_page_with_the_interrupt_status_is_trapped_and_all_others_are_mapped():

@@ -2,210 +2,17 @@
 
 import json
 from dataclasses import replace
-from typing import NamedTuple
 
-from hypothesis import assume
-from hypothesis import strategies as st
-
-from coprocsim.conformance.base import Broken, Check, Trial, once, over, several
+from coprocsim.conformance.base import Check, Trial, once, over
 from coprocsim.conformance.bench import model_of, node_of
-from coprocsim.conformance.hardware import PLACES, VALUES, Place, expect_version
-from coprocsim.engine import Timeline
-from coprocsim.hardware.base import Write
-from coprocsim.hypervisor.machine import Parts, build_coproc
-from coprocsim.hypervisor.mmio import direct_offsets
-from coprocsim.hypervisor.state import Board
-from coprocsim.model import Sharing, VcoprocId
-from coprocsim.platforms.base import Answer, Busy, Done, Entered, Left, Platform, Refused
-from coprocsim.schedulers.unscheduled import Unscheduled
-from coprocsim.units import PS_PER_MS, PS_PER_S, format_duration
+from coprocsim.conformance.desk import GARBAGE, MEMORY, MOMENT_PS, ONE_WRITE, SCENES, A, B, Desk, Garbage, Scene
+from coprocsim.conformance.hardware import expect_version
+from coprocsim.model import VcoprocId
+from coprocsim.platforms.base import Answer, Busy, Done, Platform, Refused
+from coprocsim.units import PS_PER_MS
 
-A, B = VcoprocId(1, 0), VcoprocId(2, 0)
-RAM = (range(0x4000_0000, 0x4400_0000),)
-_ATTEMPTS_MAX = 1_000
 _WORK_PS = 12_345
 _LONG_PS = 100 * PS_PER_MS
-
-
-class Garbage(NamedTuple):
-    """A write that makes sense only by chance."""
-
-    place: Place
-    value: int
-
-
-class Scene(NamedTuple):
-    """What domains write at three times, and whether the context that matters is on the hardware then.
-
-    With `traps` all accesses trap, as those of a running context do that was asked to sleep.
-    """
-
-    garbage: list[Garbage]
-    more: list[Garbage]
-    others: list[Garbage]
-    loaded: bool = True
-    traps: bool = False
-
-
-ONE_GARBAGE: st.SearchStrategy[Garbage] = st.builds(Garbage, PLACES, VALUES)
-GARBAGE = several(ONE_GARBAGE, 30)
-SCENES = st.builds(Scene, GARBAGE, GARBAGE, GARBAGE, st.booleans(), st.booleans())
-ONE_WRITE = st.builds(
-    Scene, st.lists(ONE_GARBAGE, min_size=1, max_size=1), st.just([]), st.just([]), traps=st.booleans()
-)
-
-
-class Desk:
-    """Plays the hypervisor to a driver: contexts in and out, accesses, time."""
-
-    def __init__(self, platform: type[Platform], trial: Trial, *, traps: bool = False) -> None:
-        self.trial, self._traps = trial, traps
-        self.board = Board(1, Timeline())
-        parts = Parts(model_of(platform), platform, Unscheduled)
-        self.coproc = build_coproc(self.board, node_of(platform), parts, {}, Sharing())
-        self.platform, self.hardware = self.coproc.platform, self.coproc.hardware
-        self.platform.probe(0)
-        self.running: VcoprocId | None = None
-        self.last_seen: dict[str, bytes] = {}
-        """The context as it was just before the last attempt to save it."""
-        for vcoproc in (A, B):
-            refused = self.platform.domain_create(vcoproc, RAM)
-            trial.expect(refused is None, f"`domain_create` refuses {vcoproc}, one of the first two: {refused}")
-
-    @property
-    def now_ps(self) -> int:
-        """The present instant."""
-        return self.board.now_ps
-
-    def say(self, text: str) -> None:
-        """Note a step, with its instant."""
-        self.trial.step(f"{format_duration(self.now_ps)}: {text}")
-
-    def wait(self, time_ps: int) -> None:
-        """Let time pass."""
-        if time_ps:
-            self.say(f"let {format_duration(time_ps)} pass")
-        self.board.timeline.now_ps += time_ps
-        self.hardware.advance(self.now_ps)
-        self.hardware.take_dma()
-
-    def context(self) -> dict[str, bytes]:
-        """Return what is in the hardware."""
-        self.hardware.advance(self.now_ps)
-        return dict(self.hardware.context())
-
-    def load(self, vcoproc: VcoprocId) -> int:
-        """Begin to load a context; return what it costs."""
-        self.say(f"switch_to {vcoproc}")
-        answer = self.platform.switch_to(vcoproc, self.now_ps)
-        if not isinstance(answer, Entered):
-            raise Broken(f"`switch_to` answers {answer}")
-        return answer.cost_ps
-
-    def enter(self, vcoproc: VcoprocId) -> int:
-        """Load a context and start it; return what it cost. Hardware that shares itself is only told to start."""
-        if not self.platform.scheduled:
-            self.start(vcoproc)
-            return 0
-        cost_ps = self.load(vcoproc)
-        self.wait(max(0, cost_ps))
-        self.start(vcoproc)
-        return cost_ps
-
-    def start(self, vcoproc: VcoprocId) -> None:
-        """Start a context that is loaded."""
-        self.say(f"start {vcoproc}")
-        self.platform.start(vcoproc, self.now_ps)
-        self.running = vcoproc
-
-    def leave(self, vcoproc: VcoprocId) -> int:
-        """Save a context, as often as it denies; return what it cost. Give the scenario up if it denies for ever."""
-        for _ in range(_ATTEMPTS_MAX):
-            self.last_seen = self.context()
-            self.say(f"switch_from {vcoproc}")
-            answer = self.platform.switch_from(vcoproc, self.now_ps)
-            if isinstance(answer, Left):
-                self.running = None
-                return answer.cost_ps
-            if not isinstance(answer, Busy):
-                raise Broken(f"`switch_from` answers {answer}")
-            found = f"`switch_from` answers `Busy({answer.retry_ps})`: it asks to be asked again at once"
-            self.trial.expect(answer.retry_ps > 0, found)
-            assume(answer.retry_ps <= PS_PER_S)
-            self.wait(max(answer.retry_ps, self.coproc.sharing.retry_floor_ps))
-        raise Broken(f"`switch_from` answers `Busy` {_ATTEMPTS_MAX} times in turn, each time soon to be over")
-
-    def write(self, vcoproc: VcoprocId, garbage: Garbage) -> list[Answer | Refused]:
-        """Let a domain write: straight to the hardware if its context runs and the range is mapped, else by trap."""
-        writes = garbage.place.writes(type(self.hardware), self.coproc.spec.regions, garbage.value)
-        return [self._write(vcoproc, each) for each in writes]
-
-    def _write(self, vcoproc: VcoprocId, write: Write) -> Answer | Refused:
-        region, offset, size, value = write
-        self.say(f"{vcoproc} writes {value:#x} to {size} bytes at {region}+{offset:#x}")
-        if self._is_mapped(vcoproc, region, offset, size):
-            if self.platform.scheduled:
-                self.coproc.port.write(region, offset, size, value)
-            else:
-                self.coproc.port.write_as(self.platform.bus_id(vcoproc), region, offset, size, value)
-            return Answer()
-        return self.platform.write(vcoproc, region, offset, size, value)
-
-    def read(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> Answer | Refused:
-        """Let a domain read."""
-        if self._is_mapped(vcoproc, region, offset, size):
-            if self.platform.scheduled:
-                return Answer(self.coproc.port.read(region, offset, size))
-            return Answer(self.coproc.port.read_as(self.platform.bus_id(vcoproc), region, offset, size))
-        return self.platform.read(vcoproc, region, offset, size)
-
-    def _is_mapped(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> bool:
-        return (
-            vcoproc == self.running
-            and not self._traps
-            and any(
-                name == region and first <= offset and offset + size <= stop
-                for name, first, stop in direct_offsets(self.coproc)
-            )
-        )
-
-    def scribble(self, vcoproc: VcoprocId, garbage: list[Garbage]) -> None:
-        """Let a domain write all of that."""
-        for each in garbage:
-            self.write(vcoproc, each)
-
-    def registers(self, vcoproc: VcoprocId) -> dict[str, Answer | Refused]:
-        """Return the first words of each region, as a domain reads them."""
-        return {
-            f"{region.name}+{offset:#x}": self.read(vcoproc, region.name, offset, 4)
-            for region in self.coproc.spec.regions
-            for offset in range(0, min(region.size_bytes, 0x200), 4)
-        }
-
-    def expect_context(self, expected: dict[str, bytes], when: str) -> None:
-        """Expect that the hardware holds what it held before."""
-        now = self.context()
-        differ = [name for name in expected if now.get(name) != expected[name]]
-        if differ:
-            name = differ[0]
-            shown = now[name].hex() if name in now else "nothing"
-            raise Broken(
-                f"{when}, `{name}` of the hardware's context is {shown} and not {expected[name].hex()}"
-                + (f"; {len(differ) - 1} others differ, too" if len(differ) > 1 else "")
-            )
-
-    def expect_registers(self, vcoproc: VcoprocId, expected: dict[str, Answer | Refused], when: str) -> None:
-        """Expect that a domain reads what it read before."""
-        for where, now in self.registers(vcoproc).items():
-            self.trial.expect(
-                now == expected[where], f"{when}, {vcoproc} reads {now} at {where}, and not {expected[where]}"
-            )
-
-    def expect_at_rest(self, when: str) -> None:
-        """Expect that nothing is due in the hardware, and no line is asserted."""
-        lines, next_ps = self.hardware.asserted(), self.hardware.next_ps()
-        self.trial.expect(not lines, f"{when}, the hardware still asserts {lines}")
-        self.trial.expect(next_ps is None, f"{when}, the hardware is still at work")
 
 
 def shares_itself(platform: type[Platform]) -> str | None:
@@ -213,7 +20,11 @@ def shares_itself(platform: type[Platform]) -> str | None:
     return None if platform.scheduled else "its hardware shares itself: nothing is switched"
 
 
-# ---------------------------------------------------------------- the checks
+def does_not_contain_dma(platform: type[Platform]) -> str | None:
+    """Return why the check of what DMA reaches does not apply, or None if it does."""
+    if node_of(platform).streams or not platform.own_mmu:
+        return "its DMA is contained by an IOMMU, or by nothing"
+    return shares_itself(platform)
 
 
 def it_states_itself_and_drives_its_node(platform: type[Platform], trial: Trial) -> None:
@@ -302,6 +113,24 @@ def no_register_that_the_running_one_writes_is_forgotten(platform: type[Platform
     desk.expect_context(before, f"when {A} is back")
 
 
+def what_its_dma_reaches_is_memory_of_the_domain_that_runs(
+    platform: type[Platform], trial: Trial, scene: Scene
+) -> None:
+    """Through the coproc's own MMU a context reaches its domain's memory only, whatever the domain writes, and when."""
+    desk = Desk(platform, trial, traps=scene.traps)
+    for vcoproc in (A, B):
+        desk.scribble(vcoproc, scene.garbage)
+        desk.enter(vcoproc)
+        desk.scribble(vcoproc, scene.more)
+        desk.wait(_WORK_PS)
+        desk.leave(vcoproc)
+    for runs, access in desk.dma:
+        banks = () if runs is None else MEMORY[runs]
+        inside = any(each.start <= access.address and access.address + access.size_bytes <= each.stop for each in banks)
+        does = f"{'writes' if access.write else 'reads'} {access.size_bytes} bytes at {access.address:#x}"
+        trial.expect(inside, f"while {runs or 'nobody'} runs, the hardware {does}, which is not its domain's memory")
+
+
 def after_a_denial_that_came_to_nothing_the_hardware_works_on(
     platform: type[Platform], trial: Trial, scene: Scene
 ) -> None:
@@ -311,6 +140,7 @@ def after_a_denial_that_came_to_nothing_the_hardware_works_on(
         # All before it enters: a running domain may reach the registers by which its driver stops it and lets it go on.
         desk.scribble(A, [*scene.garbage, *scene.more])
         desk.enter(A)
+        desk.wait(MOMENT_PS)
     disturbed.say(f"switch_from {A}")
     if not isinstance(disturbed.platform.switch_from(A, disturbed.now_ps), Busy):
         return
@@ -376,13 +206,13 @@ def a_domain_that_is_refused_leaves_nothing_behind(platform: type[Platform], tri
     for number in range(3, 200):
         before = desk.platform.save()
         trial.step(f"domain_create {VcoprocId(number, 0)}")
-        if desk.platform.domain_create(VcoprocId(number, 0), RAM) is not None:
+        if desk.platform.domain_create(VcoprocId(number, 0), MEMORY[A]) is not None:
             trial.expect(desk.platform.save() == before, "`domain_create` refuses, and has changed what it saves")
             break
     new = VcoprocId(1_000, 0)
     trial.step(f"domain_destroy {A}, domain_create {new}")
     desk.platform.domain_destroy(A)
-    refused = desk.platform.domain_create(new, RAM)
+    refused = desk.platform.domain_create(new, MEMORY[A])
     trial.expect(refused is None, f"`domain_create` refuses although {A} has made room: {refused}")
     desk.expect_registers(new, Desk(platform, Trial()).registers(A), f"as a new domain in the place of {A}")
 
@@ -466,6 +296,7 @@ DESK_CHECKS: tuple[Check[Platform], ...] = (
     over(SCENES, when_a_context_has_left_nothing_of_it_is_in_the_hardware, left_out=shares_itself),
     over(SCENES, a_context_comes_back_as_it_left_whatever_another_one_did, left_out=shares_itself),
     over(ONE_WRITE, no_register_that_the_running_one_writes_is_forgotten, times=5, left_out=shares_itself),
+    over(SCENES, what_its_dma_reaches_is_memory_of_the_domain_that_runs, left_out=does_not_contain_dma),
     over(SCENES, after_a_denial_that_came_to_nothing_the_hardware_works_on, left_out=shares_itself),
     over(SCENES, a_trap_of_one_that_is_away_touches_nothing_of_others, left_out=shares_itself),
     over(SCENES, a_reset_frees_the_hardware_and_hurts_no_other_context, left_out=shares_itself),

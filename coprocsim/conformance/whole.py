@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from coprocsim.conformance.base import CUTS, Check, Trial, cut_before, over, several
 from coprocsim.conformance.bench import Bench, expect_same_run, model_of
-from coprocsim.conformance.platform import ONE_GARBAGE, Garbage
+from coprocsim.conformance.desk import ONE_GARBAGE, Garbage
 from coprocsim.conformance.scheduler import settings_of
 from coprocsim.conformance.workload import options_of
 from coprocsim.guests import WORKLOADS

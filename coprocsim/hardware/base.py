@@ -9,6 +9,8 @@ from coprocsim.errors import NodePlace
 from coprocsim.model import CoprocSpec, DmaAccess, Json, Line, Region, Stream
 from coprocsim.units import Clock
 
+EXAMPLE_MEMORY = range(0x4000_0000, 0x4400_0000)
+"""Where the domain has its memory for which `Hardware.example_job` is written."""
 _EXAMPLE_BASE = 0xE600_0000
 _EXAMPLE_GAP_BYTES = 0x1000
 
@@ -75,7 +77,8 @@ class Hardware(ABC):
     def example_job(cls) -> tuple[Write, ...]:
         """Return writes that give it something to do for a few µs, and let it interrupt.
 
-        The conformance checks mix them with others that make no sense; without them they hardly see it at work.
+        The conformance checks mix them with others that make no sense; without them they hardly see it at work. Where
+        the coproc's own MMU is to be tried, the job has DMA, all in `EXAMPLE_MEMORY`.
         """
         return ()
 

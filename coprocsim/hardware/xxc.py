@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import msgspec
 
+from coprocsim.datasheets import jobunit
 from coprocsim.datasheets import xxc as reg
 from coprocsim.datasheets.jobunit import BLOCK_BYTES, read_sized, write_sized
-from coprocsim.hardware.base import Hardware, Write, example_node
+from coprocsim.hardware.base import EXAMPLE_MEMORY, Hardware, Write, example_node
 from coprocsim.hardware.jobunit import JobUnit, example_job
 from coprocsim.hardware.memory import Memory
 from coprocsim.model import CoprocSpec, DmaAccess, Json
@@ -99,7 +100,9 @@ class XxcHardware(Hardware):
 
     @classmethod
     def example_job(cls) -> tuple[Write, ...]:
-        return example_job(reg.OP)
+        paged = ((reg.CONTROL, reg.CONTROL_ENABLE), (reg.TABLE, reg.entry_of(EXAMPLE_MEMORY.start, writable=True)))
+        entries = (Write(reg.MMU, offset, 4, value) for offset, value in paged)
+        return (*entries, Write(reg.OP, jobunit.DMA_BYTES, 4, 64), *example_job(reg.OP))
 
     def __init__(self, coproc: CoprocSpec) -> None:
         super().__init__(coproc)

@@ -61,12 +61,24 @@ def check_own(board: Board, vcoproc: Vcoproc, why: str, effects: tuple[Effect, .
             found(board, vcoproc.coproc, Rule.IRQ, str(effect.vcoproc), what)
 
 
+def check_timer(board: Board, coproc: Coproc, effects: tuple[Effect, ...]) -> None:
+    """Check that what follows from a timer of the driver is an interrupt of the vcoproc that has the coproc, if any."""
+    current = None if coproc.current is None else coproc.current.vcoproc_id
+    for effect in effects if coproc.platform.scheduled else ():
+        if isinstance(effect, RaiseIrq) and effect.vcoproc != current:
+            what = f"line {effect.line} is delivered to it because of a timer while {_who_has(coproc)}"
+            found(board, coproc, Rule.IRQ, str(effect.vcoproc), what)
+
+
+def _who_has(coproc: Coproc) -> str:
+    return "nobody has it" if coproc.current is None else f"{coproc.current.who} has it"
+
+
 def check_access(board: Board, vcoproc: Vcoproc, region: str, offset: int, uses_before: int) -> None:
     """Check that an access, mapped or trapped, has left the hardware alone if `vcoproc` does not have it."""
     coproc = vcoproc.coproc
     if coproc.platform.scheduled and coproc.current is not vcoproc and coproc.port.uses != uses_before:
-        has = "nobody has it" if coproc.current is None else f"{coproc.current.who} has it"
-        what = f"its access to {region}+{offset:#x} reached the hardware while {has}"
+        what = f"its access to {region}+{offset:#x} reached the hardware while {_who_has(coproc)}"
         found(board, coproc, Rule.ACCESS, vcoproc.who, what)
 
 

@@ -67,7 +67,10 @@ def begin(board: Board, vcoproc: Vcoproc) -> None:
         return
     set_state(board, vcoproc, _RUNNING)
     use(board, coproc, Use.RUN)
-    apply(board, coproc, coproc.platform.start(vcoproc.vcoproc_id, board.now_ps))
+    effects = coproc.platform.start(vcoproc.vcoproc_id, board.now_ps)
+    if board.checks:
+        isolation.check_own(board, vcoproc, "the start", effects)
+    apply(board, coproc, effects)
     interrupts.look(board, coproc)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from coprocsim.engine import Key, run
 from coprocsim.hardware.base import Hardware
-from coprocsim.hypervisor import domains, interrupts, iommu, lifecycle, switching
+from coprocsim.hypervisor import domains, interrupts, iommu, isolation, lifecycle, switching
 from coprocsim.hypervisor.mmio import direct_offsets
 from coprocsim.hypervisor.port import HardwarePort
 from coprocsim.hypervisor.state import Board, Coproc, Phase
@@ -73,7 +73,10 @@ class Hypervisor:
             case "platform" if coproc.phase is Phase.FAILED:
                 pass
             case "platform":
-                lifecycle.apply(board, coproc, coproc.platform.timer(key[2], board.now_ps))
+                effects = coproc.platform.timer(key[2], board.now_ps)
+                if board.checks:
+                    isolation.check_timer(board, coproc, effects)
+                lifecycle.apply(board, coproc, effects)
                 interrupts.look(board, coproc)
             case _:
                 raise AssertionError(f"an event of no kind: {key}")

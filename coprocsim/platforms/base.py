@@ -201,7 +201,7 @@ class Platform(ABC):
         """
 
     def timer(self, tag: str, now_ps: int) -> tuple[Effect, ...]:
-        """The time asked for with `After` has passed."""
+        """The time asked for with `After` has passed. An interrupt may follow for whoever has the coproc by now."""
         del tag, now_ps
         return ()
 

@@ -11,6 +11,7 @@ from coprocsim.guests.base import GuestPort, GuestSite
 from coprocsim.guests.periodic import Periodic
 from coprocsim.hardware.generic import GenericHardware
 from coprocsim.model import (
+    After,
     CoprocSpec,
     Effect,
     GuestEffect,
@@ -26,6 +27,7 @@ from coprocsim.parameters import Kind, Parameter
 from coprocsim.platforms.base import Answer, Busy, Enter, Entered, Refused, Reset
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.jobunit import Context
+from coprocsim.platforms.xxc import XxcPlatform
 from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Turn
 from coprocsim.schedulers.rrobin import RoundRobin
 
@@ -192,11 +194,28 @@ class ForgetsAtRest(GenericPlatform):
             context.places.clear()
 
 
+class NoTableCheck(XxcPlatform):
+    """Lets a domain write any entry into the table of the coproc's own MMU."""
+
+    def _refused(self, vcoproc: VcoprocId, offset: int, word: int) -> Refused | None:
+        return None
+
+
 class TellsTheOther(GenericPlatform):
     """Sends interrupts to the wrong domain."""
 
     def interrupt(self, vcoproc: VcoprocId, line: str, now_ps: int) -> tuple[Effect, ...]:
         return tuple(RaiseIrq(each, line) for each in self._contexts if each != vcoproc)
+
+
+class AlarmsTheOther(GenericPlatform):
+    """Has a timer, by which it sends interrupts to whoever is away."""
+
+    def start(self, vcoproc: VcoprocId, now_ps: int) -> tuple[Effect, ...]:
+        return (*super().start(vcoproc, now_ps), After(10_000_000, "alarm"))
+
+    def timer(self, tag: str, now_ps: int) -> tuple[Effect, ...]:
+        return tuple(RaiseIrq(each, "0") for each in self._contexts if not self.is_live(each))
 
 
 class CountsInSecret(GenericPlatform):
@@ -364,12 +383,19 @@ BROKEN = [
         "after a denial that came to nothing the hardware works on",
         "without `switch_from` and `resume`",
     ),
+    (
+        "platform",
+        NoTableCheck,
+        "what its dma reaches is memory of the domain that runs",
+        "while d2v0 runs, the hardware reads 64 bytes at 0x40000000",
+    ),
     ("platform", WritesThrough, "a trap of one that is away touches nothing of others", "uses the register port"),
     ("platform", ResetLeavesIt, "a reset frees the hardware and hurts no other context", "after `reset`, `"),
     ("platform", ResetForgetsAll, "a reset of the coproc keeps the contexts that were saved", "d2v0 reads"),
     ("platform", ForgetsAtRest, "saved and restored it answers the same", "restored, it saves something else"),
     ("platform", ForgetsTheInterrupt, "on a machine it keeps domains apart and time adds up", "leak"),
     ("platform", TellsTheOther, "on a machine it keeps domains apart and time adds up", "irq"),
+    ("platform", AlarmsTheOther, "on a machine it keeps domains apart and time adds up", "because of a timer"),
     ("platform", CountsInSecret, "a run on a machine that is cut in two is the same run", "of the trace"),
     (
         "scheduler",
