@@ -4,7 +4,6 @@ Two domains take turns of 2 ms on a coproc of 1 GHz that the generic platform dr
 each, invalidating 2 µs, a reset 100 µs; a switch may be denied for 40 ms. All instants in µs are worked out from these.
 """
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,19 @@ from hypothesis import strategies as st
 
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.errors import CfgError, CoprocsimError, LookupFailed, StateError
-from coprocsim.hypervisor import domains, faults, mmio, rest
-from coprocsim.hypervisor.machine import Hypervisor, Parts
+from coprocsim.hypervisor import domains, faults, mmio
 from coprocsim.hypervisor.state import Fault, Vcoproc
 from coprocsim.model import FaultKind, VcoprocState
 from coprocsim.observe import listing
 from coprocsim.observe.faults import fault_lines
 from coprocsim.observe.view import view
-from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.reference import ReferencePlatform
-from coprocsim.schedulers import ALGORITHMS
-from coprocsim.snapshot import CoprocRow, MachineRow
 from coprocsim.store import read
 from coprocsim.toolstack import control, provoke
 from coprocsim.toolstack import domain as toolstack_domain
 from coprocsim.toolstack.boot import BootOptions, boot
-from tests.machines import MS, US, Machine, deny, driver, driver_of, hardware_of, scripted, state
+from tests.machines import MS, US, Machine, deny, driver, driver_of, scripted, state
 
-BLANK = MachineRow(0, 0, 0, 0, "a model", "a.dtb", b"", 0, True)
 PROJECT = Path(__file__).parent.parent
 LADDER = ("switch_from", "timeout", "reset", "reset_coproc", "failed")
 WORK = 10**8
@@ -469,7 +463,7 @@ def sharing_both() -> Machine:
 def rows_of_the_other(machine: Machine, *, cut: bool = False) -> list[tuple[Any, ...]]:
     machine.run(30 * MS)
     if cut:
-        rest_and_wake(machine)
+        machine.rest()
     machine.run(90 * MS)
     return [row for row in machine.board.trace if row[1] == "xxx0"]
 
@@ -478,17 +472,6 @@ def rows_of_the_other(machine: Machine, *, cut: bool = False) -> list[tuple[Any,
 def undisturbed() -> list[tuple[Any, ...]]:
     """Return the other coproc's rows when nothing goes wrong."""
     return rows_of_the_other(sharing_both())
-
-
-def rest_and_wake(machine: Machine) -> None:
-    def parts_of(row: CoprocRow) -> Parts:
-        platform = GenericPlatform if row.platform == "generic" else ReferencePlatform
-        return Parts(hardware_of(platform), platform, ALGORITHMS[row.algorithm])
-
-    trace = machine.board.trace
-    machine.board = rest.from_rows(copy.deepcopy(rest.to_rows(machine.board, BLANK)), parts_of)
-    machine.board.trace = trace
-    machine.hypervisor = Hypervisor(machine.board)
 
 
 FATAL = (FaultKind.FAIL_RESET, FaultKind.FAIL_RESET_COPROC)
@@ -533,7 +516,7 @@ def test_a_fault_to_come_comes_after_a_rest_as_it_would_have(kind: FaultKind):
         machine.run(4_321 * US)
         inject(machine, kind, who=None if kind in {FaultKind.DMA, FaultKind.SPURIOUS_IRQ} else "d1v0", times=3)
         if rests:
-            rest_and_wake(machine)
+            machine.rest()
         machine.run(60 * MS)
         traces.append(machine.board.trace)
     assert traces[0] == traces[1]

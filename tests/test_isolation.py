@@ -4,7 +4,6 @@ Two domains take turns of 2 ms on a coproc of 1 GHz. The generic platform leaves
 invalidates in 2 µs: `a` runs from 25 µs on, `b` from 2,025 + 25 + 2 + 25 = 2,077 µs on, `a` again from 4,129 µs on.
 """
 
-import copy
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,8 +14,7 @@ from hypothesis import strategies as st
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.hardware.base import Hardware
 from coprocsim.hardware.generic import GenericHardware
-from coprocsim.hypervisor import domains, faults, interrupts, iommu, lifecycle, mmio, rest
-from coprocsim.hypervisor.machine import Hypervisor, Parts
+from coprocsim.hypervisor import domains, faults, interrupts, iommu, lifecycle, mmio
 from coprocsim.hypervisor.state import Board, Fault, Vcoproc
 from coprocsim.model import CoprocSpec, Effect, FaultKind, Json, RaiseIrq, Rule, VcoprocId, VcoprocState
 from coprocsim.observe.verify import Finding, verified
@@ -27,12 +25,10 @@ from coprocsim.platforms.jobunit import Context, JobUnitPlatform
 from coprocsim.platforms.reference import ReferencePlatform
 from coprocsim.schedulers.base import Scheduler
 from coprocsim.schedulers.rrobin import RoundRobin
-from coprocsim.snapshot import CoprocRow, MachineRow
 from coprocsim.store import opened, read
 from tests.machines import MS, PAGE_BYTES, US, Machine, spec
 
 A, B = VcoprocId(1, 0), VcoprocId(2, 0)
-BLANK = MachineRow(0, 0, 0, 0, "a model", "a.dtb", b"", 0, True)
 A_RUNS_PS, B_RUNS_PS, A_AGAIN_PS = 25 * US, 2_077 * US, 4_129 * US
 SECRET = 0x5EC7E7
 
@@ -79,7 +75,7 @@ def found_later(machine: Machine, path: Path) -> list[tuple[Any, ...]]:
     """Store the machine, and return what `verify` finds in it."""
     path.unlink(missing_ok=True)
     with opened(path) as file:
-        file.save(rest.to_rows(machine.board, BLANK))
+        file.save(machine.stored())
         file.append_trace(machine.board.trace, 2**30)
     with read(path) as file:
         findings: tuple[Finding, ...] = verified(view(file), file).findings
@@ -378,7 +374,7 @@ def test_what_a_destroyed_domain_leaves_behind_is_still_its_own(tmp_path: Path):
     domains.destroy(machine.board, a.domain)
     machine.run(2 * MS)
     assert list(machine.board.domains) == [2]
-    rest_and_wake(machine)
+    machine.rest()
     submit(machine, machine.board.vcoprocs[b.who])
     machine.run(3 * MS)
     what = f"{NAME} holds 0x5ec7e7 of d1v0 (domain `a`)"
@@ -553,22 +549,6 @@ def act(machine: Machine, what: str, number: int, kind: FaultKind) -> None:
     machine.hypervisor.settle()
 
 
-def rest_and_wake(machine: Machine) -> None:
-    """Save the machine, and go on with one that was loaded."""
-    board = machine.board
-    parts = {
-        coproc_id: Parts(type(coproc.hardware), type(coproc.platform), type(coproc.scheduler))
-        for coproc_id, coproc in board.coprocs.items()
-    }
-
-    def parts_of(row: CoprocRow) -> Parts:
-        return parts[row.coproc_id]
-
-    machine.board = rest.from_rows(copy.deepcopy(rest.to_rows(board, BLANK)), parts_of)
-    machine.board.trace = board.trace
-    machine.hypervisor = Hypervisor(machine.board)
-
-
 def played(machine: Machine, scenes: list[Any], cuts_ps: list[int] = []) -> Machine:  # noqa: B006 - never changed
     instants = [(at_ps, "cut", 0, FaultKind.DENY) for at_ps in cuts_ps]
     at_ps = 0
@@ -578,7 +558,7 @@ def played(machine: Machine, scenes: list[Any], cuts_ps: list[int] = []) -> Mach
     for at_ps, what, number, kind in sorted(instants, key=lambda each: each[0]):
         machine.run(max(at_ps, machine.board.now_ps))
         if what == "cut":
-            rest_and_wake(machine)
+            machine.rest()
         else:
             act(machine, what, number, kind)
         machine.check()
@@ -604,7 +584,7 @@ def test_ordinary_runs_and_contained_faults_lead_to_no_finding(tmp_path: Path, s
 def test_whether_it_is_checked_changes_nothing_else(scenes: list[Any]):
     checked, unchecked = (played(working(checks=checks), scenes) for checks in (True, False))
     assert checked.board.trace == unchecked.board.trace
-    dumps = [rest.to_rows(machine.board, BLANK) for machine in (checked, unchecked)]
+    dumps = [machine.stored() for machine in (checked, unchecked)]
     for dump in dumps:
         dump.machine = dump.machine._replace(checks=True)
         dump.plugins = [row for row in dump.plugins if row.kind in {"hardware", "platform", "scheduler", "guest"}]
