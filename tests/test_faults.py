@@ -15,7 +15,7 @@ from coprocsim.datasheets import jobunit as reg
 from coprocsim.errors import CfgError, CoprocsimError, LookupFailed, StateError
 from coprocsim.hypervisor import domains, faults, mmio
 from coprocsim.hypervisor.state import Fault, Vcoproc
-from coprocsim.model import FaultKind, VcoprocState
+from coprocsim.model import UNSCHEDULED, After, Effect, FaultKind, RaiseIrq, VcoprocId, VcoprocState
 from coprocsim.observe import listing
 from coprocsim.observe.faults import fault_lines
 from coprocsim.observe.view import view
@@ -24,7 +24,7 @@ from coprocsim.store import read
 from coprocsim.toolstack import control, provoke
 from coprocsim.toolstack import domain as toolstack_domain
 from coprocsim.toolstack.boot import BootOptions, boot
-from tests.machines import MS, US, Machine, deny, driver, driver_of, scripted, state
+from tests.machines import MS, US, Driver, Machine, deny, driver, driver_of, scripted, state
 
 PROJECT = Path(__file__).parent.parent
 LADDER = ("switch_from", "timeout", "reset", "reset_coproc", "failed")
@@ -179,6 +179,38 @@ def test_what_fails_is_reset_at_once_and_its_domain_told(kind: FaultKind, who: s
     assert machine.rows("finding") == []
 
 
+class Watching(Driver):
+    """Looks after its coproc 5 ms from each start on, and then interrupts the first domain."""
+
+    def start(self, vcoproc: VcoprocId, now_ps: int) -> tuple[Effect, ...]:
+        return (After(5 * MS, "watch"),)
+
+    def timer(self, tag: str, now_ps: int) -> tuple[Effect, ...]:
+        return (RaiseIrq(VcoprocId(1, 0), "irq0"),)
+
+
+@pytest.mark.parametrize(
+    ("broken", "irqs"),
+    [
+        (set(), ["5000 irq d1v0 irq0"]),
+        ({"reset"}, []),
+        ({"reset", "reset_coproc"}, []),
+    ],
+)
+def test_what_a_driver_waits_for_comes_after_a_reset_of_a_context_only(broken: set[str], irqs: list[str]):
+    """It has started at 0, and does not leave at 2 ms when its domain sleeps."""
+    machine, (a,) = scripted("a", platform=Watching)
+    machine.wake(a)
+    machine.run(2 * MS)
+    driver_of(a).broken = {"switch_from", *broken}
+    machine.sleep(a)
+    assert bool(machine.rows("failed")) == ("reset_coproc" in broken)
+    waits = [due.key for due in machine.board.timeline.pending() if due.key[0] == "platform"]
+    assert waits == [("platform", "gpu0", "watch")] * len(irqs)
+    machine.run(9 * MS)
+    assert machine.story("irq") == irqs
+
+
 # ---------------------------------------------------------------- which, how often, how long
 
 
@@ -254,6 +286,14 @@ def test_dma_where_no_domain_has_memory_is_contained_counted_and_told_to_whoever
         reg.IRQ_ERROR,
         reg.ERROR_DMA,
     )
+
+
+def test_that_dma_goes_past_the_memory_of_domains_wherever_it_is():
+    """Between the two banks there is room for two bytes, and not for the word that is written."""
+    machine, a, b = pair()
+    a.domain.memory, b.domain.memory = (range(0x1000),), (range(0x1002, 0x2000),)
+    inject(machine, FaultKind.DMA)
+    assert [row[4] for row in machine.rows("iommu_fault")] == [0x2000]
 
 
 @pytest.mark.parametrize("at_us", [0, 2_030, 2_051, 2_060])
@@ -413,7 +453,9 @@ def test_of_hardware_that_shares_itself_everybody_has_it(tmp_path: Path):
     machine = tmp_path / "machine"
     boot(machine, str(PROJECT / "dts/virtual-gpu.dtb"), BootOptions({}, seed=1))
     with read(machine) as file:
-        [(coproc, line)] = [(row.coproc_id, "0") for row in view(file).coprocs.values() if row.algorithm == "none"][:1]
+        [(coproc, line)] = [
+            (row.coproc_id, "0") for row in view(file).coprocs.values() if row.algorithm == UNSCHEDULED
+        ][:1]
     for name in ("a", "b"):
         path = tmp_path / f"{name}.cfg"
         path.write_text(f'name = "{name}"\nmemory = 16\ncoproc = [ "{coproc}" ]\n')

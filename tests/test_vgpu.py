@@ -16,7 +16,7 @@ from coprocsim.errors import CfgError, CoprocsimError, DeviceTreeError
 from coprocsim.hypervisor import domains, mmio
 from coprocsim.hypervisor.mmio import Route
 from coprocsim.hypervisor.state import Domain
-from coprocsim.model import CoprocSpec, Region, Setting, VcoprocId, VcoprocState
+from coprocsim.model import UNSCHEDULED, CoprocSpec, Region, Setting, VcoprocId, VcoprocState
 from coprocsim.observe.verify import verified
 from coprocsim.observe.view import view
 from coprocsim.options.build import Build
@@ -213,7 +213,7 @@ def test_the_example_boots_without_an_algorithm_and_its_guests_run(tmp_path: Pat
     with read(machine) as file:
         seen = view(file)
         assert verified(seen, file).findings == ()
-    assert seen.coprocs["gpu0"].algorithm == "none"
+    assert seen.coprocs["gpu0"].algorithm == UNSCHEDULED
     on_gpu = list(seen.of("gpu0", None))
     # 61 frames are released by the end of the second, the last 4 ms before it.
     assert [row.counters.ended for row in on_gpu] == [60, 60, 60]
