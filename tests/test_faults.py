@@ -453,16 +453,14 @@ def test_of_hardware_that_shares_itself_everybody_has_it(tmp_path: Path):
     machine = tmp_path / "machine"
     boot(machine, str(PROJECT / "dts/virtual-gpu.dtb"), BootOptions({}, seed=1))
     with read(machine) as file:
-        [(coproc, line)] = [
-            (row.coproc_id, "0") for row in view(file).coprocs.values() if row.algorithm == UNSCHEDULED
-        ][:1]
+        coproc = next(row.coproc_id for row in view(file).coprocs.values() if row.algorithm == UNSCHEDULED)
     for name in ("a", "b"):
         path = tmp_path / f"{name}.cfg"
         path.write_text(f'name = "{name}"\nmemory = 16\ncoproc = [ "{coproc}" ]\n')
         toolstack_domain.create(machine, str(path), (), paused=False, dry_run=False)
     with pytest.raises(CoprocsimError, match=f"`{coproc}` shares itself: there is no switch that could fail"):
         provoke.inject(machine, coproc, FaultKind.HANG, None, 1, MS)
-    assert provoke.raise_irq(machine, coproc, line) == ("a", "b")
+    assert provoke.raise_irq(machine, coproc, "0") == ("a", "b")
 
 
 def test_faults_are_kept_with_the_machine_and_listed(stored: Path):

@@ -206,6 +206,23 @@ def test_an_interrupt_because_of_another_s_access_start_or_reset_is_found(tmp_pa
     )
 
 
+@pytest.mark.parametrize("does", [("trap", "r0", 0x20, 4, "write"), ("reset", "it hangs")])
+def test_what_a_domain_s_own_access_or_reset_sends_it_at_that_instant_is_its_own(tmp_path: Path, does: tuple[Any, ...]):
+    """`a`'s line goes up twice; the first time only, `b` has a reason of its own to be told by the same line."""
+    machine, a, _ = at_work(checks=False)
+    what, *more = does
+    for at_ps in (MS, MS + 1):
+        machine.run(at_ps)
+        machine.board.record(a.coproc, "raised", "d1v0", "irq0")
+        if at_ps == MS:
+            machine.board.record(a.coproc, what, "d2v0", *more)
+        machine.board.record(a.coproc, "irq", "d2v0", "irq0")
+        machine.board.record(a.coproc, "irq", "d1v0", "irq0")
+    wrong = "line irq0 was raised for d1v0 and is delivered to d2v0"
+    of_irqs = [each for each in found_later(machine, tmp_path / "m") if each[1] is Rule.IRQ]
+    assert of_irqs == [(MS + 1, Rule.IRQ, "d2v0", wrong)]
+
+
 def test_an_interrupt_that_a_paused_domain_gets_late_is_not_the_one_of_that_instant(tmp_path: Path):
     """Raised for `a` at 125 µs and held, its job is uncuttable; `b`'s raises the line when `a` goes on, at 2,125 µs."""
     machine, a, b = pair()
@@ -379,6 +396,26 @@ def test_what_a_destroyed_domain_leaves_behind_is_still_its_own(tmp_path: Path):
     machine.run(3 * MS)
     what = f"{NAME} holds 0x5ec7e7 of d1v0 (domain `a`)"
     assert_found(machine, tmp_path / "m", (2_025 * US, Rule.LEAK, "d2v0", what))
+
+
+@pytest.mark.parametrize("last", ["b", "c"])
+def test_of_two_that_had_the_same_value_the_last_one_to_leave_has_left_it(last: str):
+    """`b` and `c` both have the secret. The one that runs before `a` comes is the one whose value `a` finds."""
+    machine = Machine()
+    machine.coproc("gpu0", ForgetsToScrub, settings={"slice": 2 * MS}, described=spec(regions=2))
+    a, b, c = (machine.vcoproc(name) for name in "abc")
+    for vcoproc in (b, c) if last == "c" else (c, b):
+        submit(machine, vcoproc)
+    submit(machine, a)
+    for at_ms in (1, 3):
+        machine.run(at_ms * MS)
+        current = a.coproc.current
+        assert current in {b, c}
+        write(current, machine.board, reg.DMA_HI, SECRET)
+    machine.run(6 * MS)
+    number = {"b": 2, "c": 3}[last]
+    leaks = [what for _, rule, who, what in found(machine) if who == "d1v0"]
+    assert leaks == [f"{NAME} holds 0x5ec7e7 of d{number}v0 (domain `{last}`)"]
 
 
 class MemoryHardware(GenericHardware):
