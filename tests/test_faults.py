@@ -4,6 +4,7 @@ Two domains take turns of 2 ms on a coproc of 1 GHz that the generic platform dr
 each, invalidating 2 µs, a reset 100 µs; a switch may be denied for 40 ms. All instants in µs are worked out from these.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,20 @@ from coprocsim.model import UNSCHEDULED, After, Effect, FaultKind, RaiseIrq, Vco
 from coprocsim.observe import listing
 from coprocsim.observe.faults import fault_lines
 from coprocsim.observe.view import view
-from coprocsim.platforms.reference import ReferencePlatform
+from coprocsim.platforms import PLATFORMS
+from coprocsim.platforms.base import Platform
+from coprocsim.platforms.dsp import DspPlatform
+from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.store import read
 from coprocsim.toolstack import control, provoke
 from coprocsim.toolstack import domain as toolstack_domain
 from coprocsim.toolstack.boot import BootOptions, boot
-from tests.machines import MS, US, Driver, Machine, deny, driver, driver_of, scripted, state
+from tests.machines import MS, US, Driver, Machine, deny, described_for, driver, driver_of, scripted, state
 
 PROJECT = Path(__file__).parent.parent
 LADDER = ("switch_from", "timeout", "reset", "reset_coproc", "failed")
+FATAL = (FaultKind.FAIL_RESET, FaultKind.FAIL_RESET_COPROC)
+SWITCHED = [platform for name, platform in PLATFORMS.items() if PLATFORMS.is_ours(name) and platform.scheduled]
 WORK = 10**8
 SECRET = 0x5EC7E7
 
@@ -177,6 +183,27 @@ def test_what_fails_is_reset_at_once_and_its_domain_told(kind: FaultKind, who: s
     assert access(machine, broken, reg.ERROR).value == reg.ERROR_RESET
     assert access(machine, broken, reg.STATUS).value == reg.STATUS_STOPPED
     assert machine.rows("finding") == []
+
+
+@pytest.mark.parametrize("platform", SWITCHED, ids=lambda each: each.name)
+@pytest.mark.parametrize("rung", [0, 1, 2])
+def test_on_each_platform_both_domains_work_on_after_a_reset_and_none_on_a_failed_coproc(
+    platform: type[Platform], rung: int
+):
+    """`a` hangs at its first switch; 40 ms later it is reset, alone or with the coproc, or nothing helps."""
+    machine = Machine()
+    machine.coproc("gpu0", platform, settings={"slice": 2 * MS}, described=described_for(platform, "gpu0"))
+    a, b = (machine.vcoproc(name, "gpu0 kind=backlog,work=700us") for name in "ab")
+    inject(machine, FaultKind.HANG, *FATAL[:rung], who="d1v0", times=None)
+    machine.run(100 * MS)
+    [(reset_ps, *_)] = machine.rows("reset")
+    done = {row[3] for row in machine.rows("job_end") if row[0] > reset_ps and row[4] == "done"}
+    assert 42 * MS < reset_ps < 43 * MS
+    assert (a.counters.resets, b.counters.resets, a.coproc.counters.coproc_resets) == (1, 0, min(rung, 1))
+    assert done == (set() if rung == 2 else {"d1v0", "d2v0"})
+    assert ((a.coproc.failure is not None), machine.rows("finding")) == (rung == 2, [])
+    machine.check()
+    machine.check_time()
 
 
 class Watching(Driver):
@@ -480,11 +507,12 @@ def test_faults_are_kept_with_the_machine_and_listed(stored: Path):
 # ---------------------------------------------------------------- the others go on, to the byte
 
 
-def sharing_both() -> Machine:
-    """Return a machine whose domains share both of its coprocs, and work on both."""
+def sharing_both(platform: type[Platform] = GenericPlatform) -> Machine:
+    """Return a machine whose domains share both of its coprocs, which are of one kind, and work on both."""
     machine = Machine(seed=3)
-    machine.coproc("gpu0", settings={"slice": 2 * MS})
-    machine.coproc("xxx0", ReferencePlatform, settings={"slice": MS})
+    for coproc_id, slice_ps in (("gpu0", 2 * MS), ("xxx0", MS)):
+        described = described_for(platform, coproc_id)
+        machine.coproc(coproc_id, platform, settings={"slice": slice_ps}, described=described)
     on_gpu = (
         "kind=backlog,work=3ms,dma=64",
         "kind=poisson,rate=900,work=exp:400us",
@@ -496,6 +524,8 @@ def sharing_both() -> Machine:
         "kind=backlog,work=2ms",
     )
     for name, gpu, xxx in zip("abc", on_gpu, on_xxx, strict=True):
+        # A job on a dsp can be cut at its points only, and says how far apart these are.
+        xxx = xxx.replace("uncuttable", "points") if platform is DspPlatform else xxx
         machine.domain(name, f"gpu0 {gpu}", f"xxx0 {xxx}")
     return machine
 
@@ -508,26 +538,24 @@ def rows_of_the_other(machine: Machine, *, cut: bool = False) -> list[tuple[Any,
     return [row for row in machine.board.trace if row[1] == "xxx0"]
 
 
-@pytest.fixture(scope="module")
-def undisturbed() -> list[tuple[Any, ...]]:
+@cache
+def undisturbed(platform: type[Platform] = GenericPlatform) -> list[tuple[Any, ...]]:
     """Return the other coproc's rows when nothing goes wrong."""
-    return rows_of_the_other(sharing_both())
+    return rows_of_the_other(sharing_both(platform))
 
 
-FATAL = (FaultKind.FAIL_RESET, FaultKind.FAIL_RESET_COPROC)
-
-
+@pytest.mark.parametrize("platform", SWITCHED, ids=lambda each: each.name)
 @pytest.mark.parametrize("kind", FaultKind)
 @pytest.mark.parametrize("fatal", [False, True])
 def test_whatever_goes_wrong_with_one_coproc_the_other_s_trace_is_the_same(
-    undisturbed: Any, kind: FaultKind, fatal: bool
+    platform: type[Platform], kind: FaultKind, fatal: bool
 ):
-    assert len(undisturbed) > 500
-    machine = sharing_both()
+    assert len(undisturbed(platform)) > 500
+    machine = sharing_both(platform)
     machine.run(4_321 * US)
     inject(machine, kind, times=None if kind is FaultKind.HANG else 2, for_ps=3 * MS)
     inject(machine, *FATAL * fatal, times=2)
-    assert rows_of_the_other(machine) == undisturbed
+    assert rows_of_the_other(machine) == undisturbed(platform)
     needs_reset = {FaultKind.HANG, FaultKind.FAIL_ENTER, FaultKind.FAIL_LEAVE, FaultKind.IOMMU}
     assert (machine.board.coprocs["gpu0"].failure is not None) == (fatal and kind in needs_reset)
     assert machine.rows("failed") == [] or machine.rows("finding") == []
@@ -535,15 +563,13 @@ def test_whatever_goes_wrong_with_one_coproc_the_other_s_trace_is_the_same(
 
 @settings(max_examples=10)
 @given(st.lists(st.tuples(st.integers(0, 9_000_000), st.sampled_from(FaultKind), st.integers(1, 9)), max_size=12))
-def test_whatever_goes_wrong_when_the_other_s_trace_is_the_same(
-    undisturbed: Any, scenes: list[tuple[int, FaultKind, int]]
-):
+def test_whatever_goes_wrong_when_the_other_s_trace_is_the_same(scenes: list[tuple[int, FaultKind, int]]):
     machine = sharing_both()
     for gap_ns, kind, times in scenes:
         machine.run(min(machine.board.now_ps + gap_ns * 1000, 30 * MS))
         if machine.board.coprocs["gpu0"].failure is None:
             inject(machine, kind, times=None if kind is FaultKind.HANG else times)
-    assert rows_of_the_other(machine, cut=True) == undisturbed
+    assert rows_of_the_other(machine, cut=True) == undisturbed()
     machine.check()
     machine.check_time()
 
