@@ -525,8 +525,8 @@ def sharing_both(platform: type[Platform] = GenericPlatform) -> Machine:
     )
     for name, gpu, xxx in zip("abc", on_gpu, on_xxx, strict=True):
         # A job on a dsp can be cut at its points only, and says how far apart these are.
-        xxx = xxx.replace("uncuttable", "points") if platform is DspPlatform else xxx
-        machine.domain(name, f"gpu0 {gpu}", f"xxx0 {xxx}")
+        cut = "points" if platform is DspPlatform else "uncuttable"
+        machine.domain(name, f"gpu0 {gpu}", f"xxx0 {xxx.replace('uncuttable', cut)}")
     return machine
 
 
