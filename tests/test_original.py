@@ -23,8 +23,8 @@ from coprocsim.toolstack import control, domain
 from coprocsim.toolstack.boot import BootOptions, boot, power_on
 from tests.devicetree_blobs import blob
 from tests.machines import MS, US, Machine, S, deny, driver, driver_of, scripted, spec, state, turns
+from tests.packages import COMPLETE, Site
 from tests.scripted import ScriptedPlatform
-from tests.test_plugins import COMPLETE, Site
 
 NO_TIMEOUT = Sharing(switch_timeout_ps=0)
 DTS = Path(__file__).parent.parent / "dts"
