@@ -30,6 +30,7 @@ COMMANDS = {
     "verify": "verify",
     "stats": "stats",
     "timeline": "timeline",
+    "trace": "trace",
     "analyse": "analyse",
     "history": "history",
     "replay": "history",
