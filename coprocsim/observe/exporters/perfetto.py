@@ -38,7 +38,8 @@ class _Stream:
     def flush(self) -> None:
         """Write what there is."""
         self._out.write(self._trace.SerializeToString())
-        self._trace.Clear()
+        # A cleared one would keep its memory.
+        self._trace = Trace()
 
     def track(self, uuid: int, name: str, parent: int | None = None) -> None:
         """Describe a track, which must be done before it is used."""

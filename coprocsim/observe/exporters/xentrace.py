@@ -5,6 +5,7 @@
     blocked   it sleeps
     offline   it leaves, is reset, or is not there
 
+xenalyze takes instant 0 for no instant at all: what begins at boot is written 1 ns later, all of it.
 So running and runnable add up to what `list vcoprocs` says. Of hardware that shares itself each vcoproc has a pcpu of
 its own, since on a pcpu one vcpu runs at a time.
 """
@@ -34,15 +35,16 @@ _RUN_STATES = {"run": RUNNING, "deny": RUNNING, "wait": RUNNABLE, "sleep": BLOCK
 class _Pcpus:
     """The records of each pcpu, and the windows that they become."""
 
-    def __init__(self, out: BinaryIO, count: int) -> None:
+    def __init__(self, out: BinaryIO, count: int, from_ps: int) -> None:
         self._out = out
+        self._later_ns = 0 if from_ps >= PS_PER_NS else 1
         self._held: list[list[bytes]] = [[] for _ in range(count)]
         self._records = 0
 
     def change(self, at_ps: int, pcpu: int, domain_id: int, number: int, old: int, new: int) -> None:
         """Add that a vcpu goes from one run state to another."""
         event, vcpu = _RUN_STATE | old << 8 | new << 4, domain_id << 16 | number
-        self._held[pcpu].append(struct.pack("<IQI", event, at_ps // PS_PER_NS, vcpu))
+        self._held[pcpu].append(struct.pack("<IQI", event, at_ps // PS_PER_NS + self._later_ns, vcpu))
         self._records += 1
         if self._records * 16 >= _HELD_BYTES:
             self.flush()
@@ -65,7 +67,7 @@ def write(out: BinaryIO, scene: "Scene", rows: "Iterable[TraceRow]") -> None:
     """Write the run state changes of every vcoproc."""
     places = _places(scene)
     count = len(scene.coprocs) + len([each for each in scene.players.values() if not scene.coprocs[each.coproc]])
-    pcpus = _Pcpus(out, count)
+    pcpus = _Pcpus(out, count, scene.from_ps)
     for pcpu in range(count):
         pcpus.idle(scene.from_ps, pcpu, runs=True)
     # xenalyze finds its pcpus by their first windows.
