@@ -333,13 +333,13 @@ def test_a_package_that_is_missing_is_named_with_the_cure(name, package, busy: P
 
 
 def memory_kib(machine: Path, *arguments: str) -> int:
-    """Return the most memory that an export had, in a process of its own."""
+    """Return the most memory that a command had, in a process of its own."""
     program = (
         "import resource, sys; from coprocsim.cli import main; assert main(sys.argv[1:]) == 0;"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
     )
     environment = os.environ | {"PYTHONPATH": str(PROJECT), "COPROCSIM_STATE_DIR": str(machine.parent)}
-    command = [sys.executable, "-c", program, "--machine", "machine", "trace", *arguments]
+    command = [sys.executable, "-c", program, "--machine", "machine", *arguments]
     with open(os.devnull, "wb") as nowhere:
         done = subprocess.run(
             command, env=environment, stdout=nowhere, stderr=subprocess.PIPE, text=True, timeout=600, check=True
@@ -351,7 +351,10 @@ def assert_memory_does_not_grow(machine: Path, arguments: list[str]) -> None:
     """All of it takes no more than its first hundredth, give or take 8 MiB; the rows alone would be 25 MiB and more."""
     with read(machine) as file:
         short_ps = view(file).now_ps // 100
-    assert memory_kib(machine, *arguments) - memory_kib(machine, *arguments, "--to", f"{short_ps}ps") < 8 * 1024
+    assert (
+        memory_kib(machine, "trace", *arguments) - memory_kib(machine, "trace", *arguments, "--to", f"{short_ps}ps")
+        < 8 * 1024
+    )
 
 
 STREAMED = [["show"], ["show", "--json"], *(["export", "-", "--format", name] for name in EVERY)]
@@ -360,6 +363,14 @@ STREAMED = [["show"], ["show", "--json"], *(["export", "-", "--format", name] fo
 @pytest.mark.parametrize("arguments", STREAMED, ids=" ".join)
 def test_memory_does_not_grow_with_the_trace(arguments: list[str], long: Path):
     assert_memory_does_not_grow(long, arguments)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_length_of_a_run(tmp_path: Path):
+    machine = booted(tmp_path, ["kind=backlog,work=50us"] * 2, trace_limit_bytes=2**28)
+    # 65,000 rows and 195,000; in both there are more than go to the file at once.
+    short_kib, long_kib = (memory_kib(machine, "run", length) for length in ("800ms", "2400ms"))
+    assert long_kib - short_kib < 8 * 1024
 
 
 @pytest.mark.slow

@@ -128,6 +128,13 @@ def test_chunks_outside_of_the_time_are_not_even_unpacked(tmp_path: Path, monkey
     assert "the machine's trace is damaged" in capsys.readouterr().err
 
 
+def test_a_row_takes_a_few_bytes_in_the_file(busy: Path):
+    with read(busy) as file:
+        kept = file.trace_kept()
+    # An instant, a coproc, a vcoproc, two states and a cost as plain 64-bit numbers would be 48.
+    assert kept.size_bytes < 16 * kept.rows
+
+
 def test_what_outgrew_its_limit_is_said(tmp_path: Path, monkeypatch, capsys):
     machine = booted(tmp_path, ["kind=backlog,work=50us"] * 2, trace_limit_bytes=1)
     for _ in range(2):
