@@ -100,8 +100,8 @@ def test_1_busy_and_retries_until_the_switch_timeout_then_the_context_is_reset()
         "42025 state d1v0 RUNNING SLEEPING",
         "42025 irq d1v0 irq0",
         "42030 state d1v0 SLEEPING WAITING",
-        "42030 job_end d1v0 error 0 42030000000",
-        "42030 job_end d1v0 error 0 42030000000",
+        "42030 job_end d1v0 error 0 42030000000 -1",
+        "42030 job_end d1v0 error 0 42030000000 -1",
         # 100 µs of the reset and 2 µs of invalidation.
         "42127 idle",
         "42127 switch_to d2v0 entered 25000000",

@@ -29,6 +29,8 @@ HOMES = {
     "kconfiglib": "options",
     "lark": "xlcfg",
     "sqlite3": "store",
+    "vcd": "observe",
+    "perfetto": "observe",
     "click": "cli",
     "rich": "cli",
     "hypothesis": "conformance",

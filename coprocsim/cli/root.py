@@ -31,6 +31,7 @@ COMMANDS = {
     "stats": "stats",
     "top": "top",
     "timeline": "timeline",
+    "trace": "trace",
     "analyse": "analyse",
     "history": "history",
     "replay": "history",

@@ -29,6 +29,7 @@ from coprocsim.store.tables import (
 
 if TYPE_CHECKING:
     from coprocsim.model import TraceRow
+    from coprocsim.store.trace import Kept
 
 # How long to sleep between two tries for the lock; short sleeps let Ctrl-C through.
 _LOCK_POLL_S = 0.05
@@ -103,6 +104,18 @@ class MachineFile:
         from coprocsim.store import trace  # noqa: PLC0415 - as above
 
         return trace.between(self._sql, from_ps, to_ps)
+
+    def trace_backwards(self, from_ps: int, to_ps: int) -> "Iterator[TraceRow]":
+        """Yield the same, the last row first."""
+        from coprocsim.store import trace  # noqa: PLC0415 - as above
+
+        return trace.backwards(self._sql, from_ps, to_ps)
+
+    def trace_kept(self) -> "Kept":
+        """Return how much of the trace there is, and how much is gone."""
+        from coprocsim.store import trace  # noqa: PLC0415 - as above
+
+        return trace.kept(self._sql)
 
     @property
     def trace_begins_ps(self) -> int:
