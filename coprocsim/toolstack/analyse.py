@@ -147,15 +147,27 @@ def _no_theory(coproc: Coproc) -> Bound | None:
 # ---------------------------------------------------------------- a warning before anything is missed
 
 
-def deadlines_at_risk(coprocs: Sequence[Coproc], build: Build) -> Iterator[str]:
-    """Yield a warning for each of these coprocs on which a deadline can be missed, with the figures and a cure."""
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """Deadlines on one coproc that can be missed: whose, with the figures, and a cure."""
+
+    vcoprocs: tuple[Vcoproc, ...]
+    what: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.what}\n hint: {self.hint}"
+
+
+def deadlines_at_risk(coprocs: Sequence[Coproc], build: Build) -> Iterator[Risk]:
+    """Yield a warning for each of these coprocs on which a deadline can be missed."""
     for coproc in coprocs:
         shared = shared_of(coproc)
         # A job that is lost to the switch timeout is warned of where it is created.
-        risks = [_risk(each) for each in analysed(coproc, shared) if _is_late(each)]
-        if risks:
-            cure = _cure(coproc, shared, build)
-            yield f"on `{coproc.spec.coproc_id}` deadlines can be missed: {'; '.join(risks)}\n hint: {cure}"
+        late = [each for each in analysed(coproc, shared) if _is_late(each)]
+        if late:
+            what = f"on `{coproc.spec.coproc_id}` deadlines can be missed: {'; '.join(map(_risk, late))}"
+            yield Risk(tuple(each.vcoproc for each in late), what, _cure(coproc, shared, build))
 
 
 def _is_late(analysed: Analysed) -> bool:

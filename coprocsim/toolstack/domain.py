@@ -82,7 +82,7 @@ def create(machine_path: Path, cfg_path: str, extra: Sequence[str], *, paused: b
             raise CfgError(str(error), error.setting.place, hint=error.hint) from error
         machine.keep = not dry_run
         warnings += tuple(uncuttable(domain.vcoprocs))
-        warnings += tuple(deadlines_at_risk([each.coproc for each in domain.vcoprocs], machine.build))
+        warnings += tuple(map(str, deadlines_at_risk([each.coproc for each in domain.vcoprocs], machine.build)))
         coprocs = tuple(vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs)
         command = " ".join(("domain create", shown_path(cfg_path), *extra, *(("--paused",) if paused else ())))
         machine.did(CreateDomain.of(plan, paused=paused), command, f"domain {domain.domain_id} `{domain.name}`")
