@@ -25,6 +25,9 @@ from coprocsim.toolstack.lookup import coproc_named
 from coprocsim.toolstack.overlaps import warn_of_overlaps, warn_of_shared_passthrough
 from coprocsim.toolstack.parts import check_installed
 
+# What an option may be, where what it was given makes no sense: so that the other options can be judged.
+_STAND_INS = ("1ms", "1", "1ms:1ms")
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -133,20 +136,21 @@ def _without_broken(board: Board, spec: DomainSpec, meant: frozenset[str]) -> Do
 
 def _create(board: Board, plan: domains.DomainPlan, report: FullReport) -> Domain | None:
     """Create as much of a domain as can be: each refusal is noted, and what is refused left out."""
-    wrong: dict[str, set[str]] = {}
+    stand_ins: dict[tuple[str, str], Iterator[str]] = {}
     while True:
         try:
             domain = domains.create(board, plan)
         except BadSetting as error:
-            mine = next(each for each in plan.vcoprocs if error.setting in each.workload)
-            removed = wrong.setdefault(mine.coproc_id, set())
-            # What another option needs may have been removed for a mistake of its own.
-            if not (isinstance(error, MissingSetting) and error.name in removed):
+            name = error.name if isinstance(error, MissingSetting) else error.setting.name
+            mine = next((each for each in plan.vcoprocs if error.setting in each.workload), None)
+            if mine is None or (mine.coproc_id, name) not in stand_ins:
                 with report.one():
                     raise CfgError(str(error), error.setting.place, hint=error.hint) from error
-            removed.add(error.setting.name)
-            less = replace(mine, workload=_without(mine.workload, error.setting))
-            plan = replace(plan, vcoprocs=tuple(less if each is mine else each for each in plan.vcoprocs))
+            if mine is None:
+                return None
+            value = next(stand_ins.setdefault((mine.coproc_id, name), iter(_STAND_INS)), None)
+            mended = replace(mine, workload=_mended(mine.workload, name, value))
+            plan = replace(plan, vcoprocs=tuple(mended if each is mine else each for each in plan.vcoprocs))
         except SourceError as error:
             with report.one():
                 raise
@@ -155,16 +159,20 @@ def _create(board: Board, plan: domains.DomainPlan, report: FullReport) -> Domai
                 return None
             plan = replace(plan, vcoprocs=left)
         else:
-            # Half a workload says nothing of what is asked for.
+            # A mended workload says nothing of what is asked for.
+            wrong = {coproc_id for coproc_id, _ in stand_ins}
             for vcoproc in domain.vcoprocs:
                 if vcoproc.coproc.spec.coproc_id in wrong and vcoproc.guest is not None:
                     domains.take_work(board, vcoproc)
             return domain
 
 
-def _without(workload: tuple[Setting, ...], wrong: Setting) -> tuple[Setting, ...]:
-    """Return the other options of a workload; none of them means anything without its kind."""
-    return () if wrong.name == "kind" else tuple(each for each in workload if each != wrong)
+def _mended(workload: tuple[Setting, ...], name: str, value: str | None) -> tuple[Setting, ...]:
+    """Return a workload with another value of an option; without that one if no value will do, or none of them."""
+    others = tuple(each for each in workload if each.name != name)
+    if value is not None:
+        return (*others, Setting(name, value))
+    return others if len(others) < len(workload) and name != "kind" else ()
 
 
 def _place(vcoproc: Vcoproc) -> Span | NodePlace | None:
@@ -185,4 +193,7 @@ def _check_together(board: Board, paths: Mapping[str, str], tree_path: str, buil
         for vcoproc, what, hint in beyond_reservations(coproc):
             warn(vcoproc, what, hint)
         for risk in deadlines_at_risk([coproc], build):
-            warn(risk.vcoprocs[0], risk.what, risk.hint)
+            cure = "less work, longer periods or fewer domains help"
+            if risk.algorithm is not None:
+                cure = f'`coproc-sched = "{risk.algorithm}"` in the device tree lets all be met'
+            warn(risk.vcoprocs[0], risk.what, cure)
