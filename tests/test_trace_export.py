@@ -24,8 +24,8 @@ from coprocsim.observe.view import view, who
 from coprocsim.store import read
 from coprocsim.toolstack import control
 from coprocsim.toolstack import domain as toolstack_domain
+from tests.booted import booted, go_on
 from tests.machines import MS
-from tests.test_observe import booted, go_on
 
 PROJECT = Path(__file__).parent.parent
 EVERY = ["xentrace", "vcd", "chrome", "perfetto", "csv"]
