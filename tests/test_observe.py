@@ -15,8 +15,11 @@ from coprocsim.observe.view import View, view, who
 from coprocsim.snapshot import VcoprocSettingRow
 from coprocsim.store import MachineFile, read
 from coprocsim.toolstack import control
+from coprocsim.toolstack import domain as toolstack_domain
 from tests.booted import booted, go_on
 from tests.machines import MS, US
+
+PROJECT = Path(__file__).parent.parent
 
 WORKLOADS = (
     "kind=backlog,work=12ms,uncuttable=all",
