@@ -18,11 +18,12 @@ from pathlib import Path
 import pytest
 
 from coprocsim.cli import main
+from coprocsim.model import FaultKind
 from coprocsim.observe.exporters import FORMATS, format_of
 from coprocsim.observe.trace import FIELDS
 from coprocsim.observe.view import view, who
 from coprocsim.store import read
-from coprocsim.toolstack import control
+from coprocsim.toolstack import control, provoke
 from coprocsim.toolstack import domain as toolstack_domain
 from tests.machines import MS
 from tests.test_observe import booted, go_on
@@ -49,10 +50,11 @@ def program(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A machine with denials, resets, a domain that slept all the time, one that is paused and one that is gone."""
+    """A machine with denials, a hang and its reset, a domain that sleeps, one that was paused, and one that is gone."""
     machine = booted(tmp_path_factory.mktemp("busy"), BUSY)
     control.run(machine, 200 * MS, go_on)
     toolstack_domain.pause(machine, "dom2")
+    provoke.inject(machine, "xxx0", FaultKind.HANG, None, 1, 0)
     control.run(machine, 100 * MS, go_on)
     toolstack_domain.unpause(machine, "dom2")
     toolstack_domain.destroy(machine, "dom5")
@@ -81,6 +83,13 @@ def times_of(machine: Path) -> dict[str, tuple[int, int]]:
     with read(machine) as file:
         seen = view(file)
         return {who(row): (seen.run_ps(row), seen.wait_ps(row)) for row in seen.vcoprocs}
+
+
+def test_the_busy_machine_has_what_could_go_wrong(busy: Path):
+    with read(busy) as file:
+        whats = {row[2:3] + row[4:5] for row in file.trace(0, view(file).now_ps)}
+    assert {("switch_from", "busy"), ("switch_from", "left"), ("domain", "paused"), ("domain", "destroyed")} <= whats
+    assert {"timeout", "reset"} <= {what for what, *_ in whats}
 
 
 def test_a_suffix_tells_the_format():
