@@ -1,6 +1,7 @@
 """`trace`: how much of it there is; `trace show` reads it as a log, `trace export` writes it for other programs."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -269,7 +270,7 @@ def _written(path: str, *, text: bool) -> Iterator[BinaryIO]:
     target = Path(path).resolve()
     if target.exists() and not target.is_file():
         raise CoprocsimError(f"`{path}` is no file", hint="`-` is stdout")
-    beside = target.with_name(f".{target.name}.part")
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with beside.open("wb") as out:
             yield out
