@@ -142,7 +142,7 @@ def _print_log(seen: "View", rows: "Iterable[TraceRow]", names: "Names") -> None
 
     colour = messages.wants_colour(sys.stdout)
     whole = len(str(seen.now_ps // 10**12))
-    at, where = whole + 13, max(6, *(len(coproc) for coproc in seen.coprocs))
+    at, where = whole + 13, max(6, *map(len, seen.coprocs), 0)
     whose = max(6, *(len(row.name) for row in seen.domains.values()))
     title = f"{'At(s)':<{at}}  {'Coproc':<{where}}  {'Domain':<{whose}}  What"
     print(f"\033[1m{title}\033[0m" if colour else title)
