@@ -38,6 +38,10 @@ class VcoprocState(StrEnum):
     ASKED_TO_SLEEP = "ASKED_TO_SLEEP"
 
 
+UNSCHEDULED = "none"
+"""The name of the algorithm of a coproc that has none, since its hardware shares itself."""
+
+
 class CoprocState(StrEnum):
     """What a physical coprocessor is doing, as `list coprocs` says it."""
 
@@ -285,7 +289,10 @@ class RaiseIrq:
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """Call the platform's `timer` with `tag` when `delay_ps` have passed; a later one of the same tag replaces it."""
+    """Call the platform's `timer` with `tag` when `delay_ps` have passed; a later one of the same tag replaces it.
+
+    A reset of the whole coproc, or its failure, lets it not come any more: `reset_coproc` may ask anew.
+    """
 
     delay_ps: int
     tag: str

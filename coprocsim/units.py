@@ -44,6 +44,11 @@ class Clock:
         return Clock(hz, now_ps, self.cycle(now_ps))
 
 
+def cycles_ps(cycles: int, hz: int) -> int:
+    """Return how long so many cycles take at `hz`, rounded up."""
+    return -(-cycles * PS_PER_S // hz)
+
+
 def parse_duration_ps(text: str, bare_unit: str | None = None) -> int:
     """Return `10ms`, `2.5s`, `0.5us` in picoseconds; a bare number counts in `bare_unit` where there is one.
 
@@ -75,7 +80,7 @@ class Work:
 
     def in_ps(self, hz: int) -> int:
         """Return how long this work takes at `hz`, rounded up."""
-        return self.time_ps if self.cycles is None else -(-self.cycles * PS_PER_S // hz)
+        return self.time_ps if self.cycles is None else cycles_ps(self.cycles, hz)
 
     def __str__(self) -> str:
         return format_duration(self.time_ps) if self.cycles is None else f"{self.cycles}cycles"

@@ -1,5 +1,6 @@
 """Device tree blobs for tests, built without dtc: a node is a dict, what is in it a property or a node."""
 
+import random
 import struct
 from typing import Any, TypeAlias
 
@@ -92,3 +93,21 @@ def gpu(**properties: object) -> NodeDict:
         "clock-frequency": 10**8,
     }
     return {**sound, **stated}
+
+
+def mutated(data: bytes, dice: random.Random) -> bytes:
+    """Return `data` with one to four bytes, words or stretches changed."""
+    found = bytearray(data)
+    for _ in range(dice.randint(1, 4)):
+        at = dice.randrange(len(found) - 3)
+        match dice.randrange(6):
+            case 0:
+                del found[at : at + dice.randint(1, 8)]
+            case 1:
+                found[at:at] = found[at : at + dice.randint(1, 40)]
+            case 2 | 3:
+                found[at] = dice.randrange(256)
+            case _:
+                word = dice.choice([0, 1, 2, 3, 4, 9, dice.randrange(64), 2**31, 2**32 - 1])
+                struct.pack_into(">I", found, at & ~3, word)
+    return bytes(found)

@@ -1,5 +1,6 @@
 """Machines for tests: a board with coprocs and domains on it, in a line or two, without device trees and configs."""
 
+import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -8,7 +9,7 @@ from coprocsim.engine import Timeline
 from coprocsim.errors import NodePlace
 from coprocsim.hardware import MODELS
 from coprocsim.hardware.base import Hardware
-from coprocsim.hypervisor import domains, lifecycle
+from coprocsim.hypervisor import domains, lifecycle, rest
 from coprocsim.hypervisor.machine import Hypervisor, Parts, build_coproc
 from coprocsim.hypervisor.state import Board, Coproc, Domain, Phase, Vcoproc
 from coprocsim.model import (
@@ -26,6 +27,7 @@ from coprocsim.platforms.base import Done, Enter, Failed, Leave, Platform, Reset
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.schedulers.base import Scheduler
 from coprocsim.schedulers.rrobin import RoundRobin
+from coprocsim.snapshot import CoprocRow, MachineRow, Snapshot
 from tests.scripted import ScriptedPlatform
 
 US = 10**6
@@ -35,6 +37,8 @@ S = 10**12
 BASE = 0x8000_0000
 PAGE_BYTES = 0x1000
 USUAL = Sharing()
+BLANK = MachineRow(0, 0, 0, 0, "a model", "a.dtb", b"\xd0\x0d\xfe\xed", 0, True)
+"""What a machine of tests is stored with that has no tree of its own."""
 
 Row: TypeAlias = tuple[Any, ...]
 """A row of the trace: instant, coproc, what, and more that depends on what."""
@@ -203,6 +207,21 @@ class Machine:
             lifecycle.sleep(self.board, vcoproc)
         self.hypervisor.settle()
 
+    def rest(self) -> None:
+        """Put the machine to rest and wake it again: all is anew but the trace, which goes on."""
+        parts = {
+            coproc_id: Parts(type(coproc.hardware), type(coproc.platform), type(coproc.scheduler))
+            for coproc_id, coproc in self.board.coprocs.items()
+        }
+
+        def parts_of(row: CoprocRow) -> Parts:
+            return parts[row.coproc_id]
+
+        trace = self.board.trace
+        self.board = rest.from_rows(self.stored(), parts_of)
+        self.board.trace = trace
+        self.hypervisor = Hypervisor(self.board)
+
     def do(self, what: str, vcoproc: Vcoproc) -> None:
         """Do what a random scenario says, at the present instant; nothing follows yet."""
         board, domain = self.board, vcoproc.domain
@@ -224,6 +243,10 @@ class Machine:
                 domains.unpause(board, domain)
 
     # ------------------------------------------------------------ looking
+
+    def stored(self) -> Snapshot:
+        """Return what would be stored of it, sharing nothing with the machine."""
+        return copy.deepcopy(rest.to_rows(self.board, BLANK))
 
     def rows(self, *whats: str) -> list[Row]:
         """Return the trace, or only rows of these kinds."""

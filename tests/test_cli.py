@@ -20,67 +20,10 @@ import pytest
 
 from coprocsim.cli import main
 from coprocsim.cli.root import COMMANDS, root
-from coprocsim.store import read
 from coprocsim.toolstack import control
-from tests.cli import golden
+from tests.homes import PROJECT, TIMEOUT_S, Home
 
-PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "coprocsim/cli/README.md").read_text()
-TIMEOUT_S = 60
-
-
-class Home:
-    """A folder with the examples, and machines of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        golden.prepare(folder)
-        self.folder = folder
-        self.file = folder / "state/default.sqlite"
-        others = {name: value for name, value in os.environ.items() if not name.startswith(("COPROCSIM_", "NO_COLOR"))}
-        self.environment = {**others, "PYTHONPATH": str(PROJECT), "COPROCSIM_STATE_DIR": "state", "TERM": "xterm"}
-
-    def start(self, *arguments: str, **more) -> subprocess.Popen[str]:
-        """Start a command in a process of its own."""
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
-        environment = {**self.environment, **streams.pop("environment", {})}
-        command = [sys.executable, "-m", "coprocsim", *arguments]
-        return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **streams)
-
-    def run(self, *arguments: str, **more) -> tuple[int, str, str]:
-        """Return a command's status and what it says on stdout and stderr."""
-        process = self.start(*arguments, **more)
-        out, err = process.communicate(timeout=TIMEOUT_S)
-        return process.returncode, out, err
-
-    def quickly(self, line: str) -> str:
-        """Return what a command says, run in this process."""
-        return golden.run(f"coprocsim {line}", self.folder)
-
-    def busy(self) -> None:
-        """Boot a machine on which something goes on."""
-        self.quickly("boot dts/minimal.dtb --force")
-        for guest in ("polite", "frames", "denying"):
-            assert "is created" in self.quickly(f"domain create {guest}.cfg")
-
-    def dump(self) -> str:
-        """Return all that is in the machine's file."""
-        with read(self.file) as file:
-            return file.dump()
-
-    def wait_for_lock(self) -> None:
-        """Wait until a command is changing the machine."""
-        until_s = time.monotonic() + TIMEOUT_S
-        while time.monotonic() < until_s:
-            connection = sqlite3.connect(self.file, timeout=0, isolation_level=None)
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("ROLLBACK")
-            except sqlite3.OperationalError:
-                return
-            finally:
-                connection.close()
-            time.sleep(0.02)
-        raise AssertionError("nobody has changed the machine")
 
 
 @pytest.fixture
@@ -339,6 +282,9 @@ _MACHINERY = (
         ["stats", "--since", "1ms"],
         ["timeline"],
         ["timeline", "--by", "vcoproc"],
+        ["trace"],
+        ["trace", "show"],
+        ["trace", "export", "rows.csv"],
         ["workload", "show"],
         ["domain", "show", "polite"],
     ],

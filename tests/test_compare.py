@@ -14,8 +14,8 @@ from coprocsim.model import Setting
 from coprocsim.observe.comparison import Outcome, VcoprocOutcome, figures
 from coprocsim.store import read
 from coprocsim.toolstack.compare import Choice, run_choice
+from tests.homes import TIMEOUT_S, Home
 from tests.machines import MS
-from tests.test_cli import TIMEOUT_S, Home
 
 
 @pytest.fixture(scope="module")

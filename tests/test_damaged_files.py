@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from coprocsim.cli import EXIT_MISTAKE, main
+from coprocsim.store import file as store
 from tests.cli import golden
 
 _COMMANDS = ("list", "stats", "run 1ms", "verify", "timeline", "domain show frames", "sched xxx0", "step", "shutdown")
@@ -93,3 +94,13 @@ def test_an_event_of_nobody_is_an_error(machine, capsys):
     capsys.readouterr()
     assert main(["run", "1ms"]) == EXIT_MISTAKE
     assert "why: an event `turn` is of `xyz0`, which is not there" in capsys.readouterr().err
+
+
+def test_a_file_that_can_only_be_looked_at_is_shown_and_nothing_is_made_beside_it(machine, monkeypatch, capsys):
+    # As root no folder of a test is read-only; a folder on a medium that is behaves as this one is taken.
+    monkeypatch.setattr(store, "_is_unchanging", lambda path: True)
+    before = machine.read_bytes()
+    for command in ("list", "verify", "stats"):
+        assert main([command]) == 0
+        assert [path.name for path in machine.parent.iterdir()] == [machine.name]
+    assert machine.read_bytes() == before

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from coprocsim.devicetree import load_domain_nodes, loads
 from coprocsim.errors import DeviceTreeError, NodePlace
-from tests.devicetree_blobs import BEGIN, END, END_NODE, NOP, PROP, begin, blob, flat, gpu, joined, machine
+from tests.devicetree_blobs import BEGIN, END, END_NODE, NOP, PROP, begin, blob, flat, gpu, joined, machine, mutated
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "dts").glob("*.dtb"))
 ROOT = begin("")
@@ -209,24 +209,6 @@ TAGS = st.sampled_from([ROOT, begin("a"), begin("b"), END_NODE, NOP, END, prop()
 @given(st.lists(TAGS, max_size=12))
 def test_tags_in_any_order_raise_nothing_else(tags: list[bytes]):
     survives(joined(b"".join(tags), b"p\0phandle\0"))
-
-
-def mutated(data: bytes, dice: random.Random) -> bytes:
-    """Return `data` with one to four bytes, words or stretches changed."""
-    found = bytearray(data)
-    for _ in range(dice.randint(1, 4)):
-        at = dice.randrange(len(found) - 3)
-        match dice.randrange(6):
-            case 0:
-                del found[at : at + dice.randint(1, 8)]
-            case 1:
-                found[at:at] = found[at : at + dice.randint(1, 40)]
-            case 2 | 3:
-                found[at] = dice.randrange(256)
-            case _:
-                word = dice.choice([0, 1, 2, 3, 4, 9, dice.randrange(64), 2**31, 2**32 - 1])
-                struct.pack_into(">I", found, at & ~3, word)
-    return bytes(found)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

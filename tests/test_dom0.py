@@ -15,8 +15,8 @@ from coprocsim.hypervisor.state import Phase
 from coprocsim.model import DOMAIN_0, VcoprocId, VcoprocState
 from coprocsim.toolstack.session import session
 from tests.devicetree_blobs import NodeDict, blob, gpu
+from tests.homes import PROJECT, Home
 from tests.machines import Machine
-from tests.test_cli import PROJECT, Home
 
 # `/gpu@10000` is shared as gpu0, `/dsp@20000` as dsp0; `/secret@30000` is not shared, and has an alias.
 GPU, DSP, SECRET = 0x1_0000, 0x2_0000, 0x3_0000

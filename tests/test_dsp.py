@@ -26,8 +26,8 @@ from coprocsim.platforms.dsp import DspPlatform
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.jobunit import Context
 from coprocsim.toolstack.boot import BootOptions, power_on
+from tests.cuts import assert_same_when_cut, assert_silicon_same_when_cut
 from tests.machines import MS, US, Machine, described_for
-from tests.test_gsx import assert_same_when_cut, played
 
 NODE = replace(described_for(DspPlatform, "dsp0"), clock_hz=10**9)
 CONTROL = NODE.regions[2].base
@@ -351,9 +351,7 @@ BEGUN += [(0, 2, dsp.POINT_LO // 4, 4, 90), (0, 2, reg.DOORBELL // 4, 4, 1), (0,
 @given(USEFUL, st.integers(0, 40))
 def test_time_may_pass_step_by_step_and_be_cut_whatever_is_asked_of_the_silicon(accesses, at: int):
     accesses = [*BEGUN, *accesses]
-    whole = played(DspHardware, accesses)
-    assert played(DspHardware, accesses, in_steps=True) == whole
-    assert played(DspHardware, accesses, cut=at % len(accesses)) == whole
+    assert_silicon_same_when_cut(DspHardware, accesses, at % len(accesses))
 
 
 # ---------------------------------------------------------------- the context that is away

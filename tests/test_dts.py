@@ -15,8 +15,8 @@ import pytest
 from coprocsim.devicetree import compile_source, load_domain_nodes, loads
 from coprocsim.errors import CoprocsimError, DeviceTreeError, Span
 from coprocsim.model import CoprocSpec, Line, Region, Stream
-from tests.devicetree_blobs import NodeDict, blob, gpu, machine
-from tests.test_devicetree_blob import mutated
+from tests.devicetree_blobs import NodeDict, blob, gpu, machine, mutated
+from tests.installed import needs, needs_dtc
 
 DTS = Path(__file__).parents[1] / "dts"
 SOURCES = sorted(DTS.glob("*.dts"))
@@ -25,16 +25,9 @@ NAMES = [source.stem for source in SOURCES]
 SYSTEMS = [name for name in NAMES if not name.endswith("-guest")]
 
 
-def needs(present: object, what: str) -> None:
-    """Skip a test whose tool is missing; where all tools must be there, fail."""
-    if not present:
-        assert os.environ.get("CI") != "true", f"{what} is missing"
-        pytest.skip(f"{what} is not installed")
-
-
 @pytest.fixture
 def dtc() -> None:
-    needs(shutil.which("dtc"), "dtc (Debian package device-tree-compiler)")
+    needs_dtc()
 
 
 def example(name: str) -> bytes:

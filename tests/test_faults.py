@@ -4,7 +4,7 @@ Two domains take turns of 2 ms on a coproc of 1 GHz that the generic platform dr
 each, invalidating 2 µs, a reset 100 µs; a switch may be denied for 40 ms. All instants in µs are worked out from these.
 """
 
-import copy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +14,26 @@ from hypothesis import strategies as st
 
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.errors import CfgError, CoprocsimError, LookupFailed, StateError
-from coprocsim.hypervisor import domains, faults, mmio, rest
-from coprocsim.hypervisor.machine import Hypervisor, Parts
+from coprocsim.hypervisor import domains, faults, mmio
 from coprocsim.hypervisor.state import Fault, Vcoproc
-from coprocsim.model import FaultKind, VcoprocState
+from coprocsim.model import UNSCHEDULED, After, Effect, FaultKind, RaiseIrq, VcoprocId, VcoprocState
 from coprocsim.observe import listing
 from coprocsim.observe.faults import fault_lines
 from coprocsim.observe.view import view
+from coprocsim.platforms import PLATFORMS
+from coprocsim.platforms.base import Platform
+from coprocsim.platforms.dsp import DspPlatform
 from coprocsim.platforms.generic import GenericPlatform
-from coprocsim.platforms.reference import ReferencePlatform
-from coprocsim.schedulers import ALGORITHMS
-from coprocsim.snapshot import CoprocRow, MachineRow
 from coprocsim.store import read
 from coprocsim.toolstack import control, provoke
 from coprocsim.toolstack import domain as toolstack_domain
 from coprocsim.toolstack.boot import BootOptions, boot
-from tests.machines import MS, US, Machine, deny, driver, driver_of, hardware_of, scripted, state
+from tests.machines import MS, US, Driver, Machine, deny, described_for, driver, driver_of, scripted, state
 
-BLANK = MachineRow(0, 0, 0, 0, "a model", "a.dtb", b"", 0, True)
 PROJECT = Path(__file__).parent.parent
 LADDER = ("switch_from", "timeout", "reset", "reset_coproc", "failed")
+FATAL = (FaultKind.FAIL_RESET, FaultKind.FAIL_RESET_COPROC)
+SWITCHED = [platform for name, platform in PLATFORMS.items() if PLATFORMS.is_ours(name) and platform.scheduled]
 WORK = 10**8
 SECRET = 0x5EC7E7
 
@@ -100,8 +100,8 @@ def test_1_busy_and_retries_until_the_switch_timeout_then_the_context_is_reset()
         "42025 state d1v0 RUNNING SLEEPING",
         "42025 irq d1v0 irq0",
         "42030 state d1v0 SLEEPING WAITING",
-        "42030 job_end d1v0 error 0 42030000000",
-        "42030 job_end d1v0 error 0 42030000000",
+        "42030 job_end d1v0 error 0 42030000000 -1",
+        "42030 job_end d1v0 error 0 42030000000 -1",
         # 100 µs of the reset and 2 µs of invalidation.
         "42127 idle",
         "42127 switch_to d2v0 entered 25000000",
@@ -185,6 +185,59 @@ def test_what_fails_is_reset_at_once_and_its_domain_told(kind: FaultKind, who: s
     assert machine.rows("finding") == []
 
 
+@pytest.mark.parametrize("platform", SWITCHED, ids=lambda each: each.name)
+@pytest.mark.parametrize("rung", [0, 1, 2])
+def test_on_each_platform_both_domains_work_on_after_a_reset_and_none_on_a_failed_coproc(
+    platform: type[Platform], rung: int
+):
+    """`a` hangs at its first switch; 40 ms later it is reset, alone or with the coproc, or nothing helps."""
+    machine = Machine()
+    machine.coproc("gpu0", platform, settings={"slice": 2 * MS}, described=described_for(platform, "gpu0"))
+    a, b = (machine.vcoproc(name, "gpu0 kind=backlog,work=700us") for name in "ab")
+    inject(machine, FaultKind.HANG, *FATAL[:rung], who="d1v0", times=None)
+    machine.run(100 * MS)
+    [(reset_ps, *_)] = machine.rows("reset")
+    done = {row[3] for row in machine.rows("job_end") if row[0] > reset_ps and row[4] == "done"}
+    assert 42 * MS < reset_ps < 43 * MS
+    assert (a.counters.resets, b.counters.resets, a.coproc.counters.coproc_resets) == (1, 0, min(rung, 1))
+    assert done == (set() if rung == 2 else {"d1v0", "d2v0"})
+    assert ((a.coproc.failure is not None), machine.rows("finding")) == (rung == 2, [])
+    machine.check()
+    machine.check_time()
+
+
+class Watching(Driver):
+    """Looks after its coproc 5 ms from each start on, and then interrupts the first domain."""
+
+    def start(self, vcoproc: VcoprocId, now_ps: int) -> tuple[Effect, ...]:
+        return (After(5 * MS, "watch"),)
+
+    def timer(self, tag: str, now_ps: int) -> tuple[Effect, ...]:
+        return (RaiseIrq(VcoprocId(1, 0), "irq0"),)
+
+
+@pytest.mark.parametrize(
+    ("broken", "irqs"),
+    [
+        (set(), ["5000 irq d1v0 irq0"]),
+        ({"reset"}, []),
+        ({"reset", "reset_coproc"}, []),
+    ],
+)
+def test_what_a_driver_waits_for_comes_after_a_reset_of_a_context_only(broken: set[str], irqs: list[str]):
+    """It has started at 0, and does not leave at 2 ms when its domain sleeps."""
+    machine, (a,) = scripted("a", platform=Watching)
+    machine.wake(a)
+    machine.run(2 * MS)
+    driver_of(a).broken = {"switch_from", *broken}
+    machine.sleep(a)
+    assert bool(machine.rows("failed")) == ("reset_coproc" in broken)
+    waits = [due.key for due in machine.board.timeline.pending() if due.key[0] == "platform"]
+    assert waits == [("platform", "gpu0", "watch")] * len(irqs)
+    machine.run(9 * MS)
+    assert machine.story("irq") == irqs
+
+
 # ---------------------------------------------------------------- which, how often, how long
 
 
@@ -260,6 +313,14 @@ def test_dma_where_no_domain_has_memory_is_contained_counted_and_told_to_whoever
         reg.IRQ_ERROR,
         reg.ERROR_DMA,
     )
+
+
+def test_that_dma_goes_past_the_memory_of_domains_wherever_it_is():
+    """Between the two banks there is room for two bytes, and not for the word that is written."""
+    machine, a, b = pair()
+    a.domain.memory, b.domain.memory = (range(0x1000),), (range(0x1002, 0x2000),)
+    inject(machine, FaultKind.DMA)
+    assert [row[4] for row in machine.rows("iommu_fault")] == [0x2000]
 
 
 @pytest.mark.parametrize("at_us", [0, 2_030, 2_051, 2_060])
@@ -405,7 +466,7 @@ def test_an_unknown_line_is_met_with_the_nearest(stored: Path):
         provoke.raise_irq(stored, "gpu0", "jobs")
     assert (str(refused.value), refused.value.hint) == (
         "`gpu0` has no interrupt line `jobs`",
-        "it has `job`, `mmu`; did you mean `job`?",
+        "it has `job` (GIC 102), `mmu` (GIC 103); did you mean `job`?",
     )
 
 
@@ -419,14 +480,14 @@ def test_of_hardware_that_shares_itself_everybody_has_it(tmp_path: Path):
     machine = tmp_path / "machine"
     boot(machine, str(PROJECT / "dts/virtual-gpu.dtb"), BootOptions({}, seed=1))
     with read(machine) as file:
-        [(coproc, line)] = [(row.coproc_id, "0") for row in view(file).coprocs.values() if row.algorithm == "none"][:1]
+        coproc = next(row.coproc_id for row in view(file).coprocs.values() if row.algorithm == UNSCHEDULED)
     for name in ("a", "b"):
         path = tmp_path / f"{name}.cfg"
         path.write_text(f'name = "{name}"\nmemory = 16\ncoproc = [ "{coproc}" ]\n')
         toolstack_domain.create(machine, str(path), (), paused=False, dry_run=False)
     with pytest.raises(CoprocsimError, match=f"`{coproc}` shares itself: there is no switch that could fail"):
         provoke.inject(machine, coproc, FaultKind.HANG, None, 1, MS)
-    assert provoke.raise_irq(machine, coproc, line) == ("a", "b")
+    assert provoke.raise_irq(machine, coproc, "0") == ("a", "b")
 
 
 def test_faults_are_kept_with_the_machine_and_listed(stored: Path):
@@ -446,11 +507,12 @@ def test_faults_are_kept_with_the_machine_and_listed(stored: Path):
 # ---------------------------------------------------------------- the others go on, to the byte
 
 
-def sharing_both() -> Machine:
-    """Return a machine whose domains share both of its coprocs, and work on both."""
+def sharing_both(platform: type[Platform] = GenericPlatform) -> Machine:
+    """Return a machine whose domains share both of its coprocs, which are of one kind, and work on both."""
     machine = Machine(seed=3)
-    machine.coproc("gpu0", settings={"slice": 2 * MS})
-    machine.coproc("xxx0", ReferencePlatform, settings={"slice": MS})
+    for coproc_id, slice_ps in (("gpu0", 2 * MS), ("xxx0", MS)):
+        described = described_for(platform, coproc_id)
+        machine.coproc(coproc_id, platform, settings={"slice": slice_ps}, described=described)
     on_gpu = (
         "kind=backlog,work=3ms,dma=64",
         "kind=poisson,rate=900,work=exp:400us",
@@ -462,49 +524,38 @@ def sharing_both() -> Machine:
         "kind=backlog,work=2ms",
     )
     for name, gpu, xxx in zip("abc", on_gpu, on_xxx, strict=True):
-        machine.domain(name, f"gpu0 {gpu}", f"xxx0 {xxx}")
+        # A job on a dsp can be cut at its points only, and says how far apart these are.
+        cut = "points" if platform is DspPlatform else "uncuttable"
+        machine.domain(name, f"gpu0 {gpu}", f"xxx0 {xxx.replace('uncuttable', cut)}")
     return machine
 
 
 def rows_of_the_other(machine: Machine, *, cut: bool = False) -> list[tuple[Any, ...]]:
     machine.run(30 * MS)
     if cut:
-        rest_and_wake(machine)
+        machine.rest()
     machine.run(90 * MS)
     return [row for row in machine.board.trace if row[1] == "xxx0"]
 
 
-@pytest.fixture(scope="module")
-def undisturbed() -> list[tuple[Any, ...]]:
+@cache
+def undisturbed(platform: type[Platform] = GenericPlatform) -> list[tuple[Any, ...]]:
     """Return the other coproc's rows when nothing goes wrong."""
-    return rows_of_the_other(sharing_both())
+    return rows_of_the_other(sharing_both(platform))
 
 
-def rest_and_wake(machine: Machine) -> None:
-    def parts_of(row: CoprocRow) -> Parts:
-        platform = GenericPlatform if row.platform == "generic" else ReferencePlatform
-        return Parts(hardware_of(platform), platform, ALGORITHMS[row.algorithm])
-
-    trace = machine.board.trace
-    machine.board = rest.from_rows(copy.deepcopy(rest.to_rows(machine.board, BLANK)), parts_of)
-    machine.board.trace = trace
-    machine.hypervisor = Hypervisor(machine.board)
-
-
-FATAL = (FaultKind.FAIL_RESET, FaultKind.FAIL_RESET_COPROC)
-
-
+@pytest.mark.parametrize("platform", SWITCHED, ids=lambda each: each.name)
 @pytest.mark.parametrize("kind", FaultKind)
 @pytest.mark.parametrize("fatal", [False, True])
 def test_whatever_goes_wrong_with_one_coproc_the_other_s_trace_is_the_same(
-    undisturbed: Any, kind: FaultKind, fatal: bool
+    platform: type[Platform], kind: FaultKind, fatal: bool
 ):
-    assert len(undisturbed) > 500
-    machine = sharing_both()
+    assert len(undisturbed(platform)) > 500
+    machine = sharing_both(platform)
     machine.run(4_321 * US)
     inject(machine, kind, times=None if kind is FaultKind.HANG else 2, for_ps=3 * MS)
     inject(machine, *FATAL * fatal, times=2)
-    assert rows_of_the_other(machine) == undisturbed
+    assert rows_of_the_other(machine) == undisturbed(platform)
     needs_reset = {FaultKind.HANG, FaultKind.FAIL_ENTER, FaultKind.FAIL_LEAVE, FaultKind.IOMMU}
     assert (machine.board.coprocs["gpu0"].failure is not None) == (fatal and kind in needs_reset)
     assert machine.rows("failed") == [] or machine.rows("finding") == []
@@ -512,15 +563,13 @@ def test_whatever_goes_wrong_with_one_coproc_the_other_s_trace_is_the_same(
 
 @settings(max_examples=10)
 @given(st.lists(st.tuples(st.integers(0, 9_000_000), st.sampled_from(FaultKind), st.integers(1, 9)), max_size=12))
-def test_whatever_goes_wrong_when_the_other_s_trace_is_the_same(
-    undisturbed: Any, scenes: list[tuple[int, FaultKind, int]]
-):
+def test_whatever_goes_wrong_when_the_other_s_trace_is_the_same(scenes: list[tuple[int, FaultKind, int]]):
     machine = sharing_both()
     for gap_ns, kind, times in scenes:
         machine.run(min(machine.board.now_ps + gap_ns * 1000, 30 * MS))
         if machine.board.coprocs["gpu0"].failure is None:
             inject(machine, kind, times=None if kind is FaultKind.HANG else times)
-    assert rows_of_the_other(machine, cut=True) == undisturbed
+    assert rows_of_the_other(machine, cut=True) == undisturbed()
     machine.check()
     machine.check_time()
 
@@ -533,7 +582,7 @@ def test_a_fault_to_come_comes_after_a_rest_as_it_would_have(kind: FaultKind):
         machine.run(4_321 * US)
         inject(machine, kind, who=None if kind in {FaultKind.DMA, FaultKind.SPURIOUS_IRQ} else "d1v0", times=3)
         if rests:
-            rest_and_wake(machine)
+            machine.rest()
         machine.run(60 * MS)
         traces.append(machine.board.trace)
     assert traces[0] == traces[1]

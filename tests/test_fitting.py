@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.devicetree_blobs import NodeDict, blob, gpu, machine
-from tests.test_cli import Home
+from tests.homes import Home
 
 TOGETHER = "`budget` = 12ms is longer than `period` = 10ms"
 TOGETHER_HINT = " hint: there is no more than the whole coproc: make `budget` shorter or `period` longer\n"

@@ -6,7 +6,6 @@ takes 7 accesses and 30 registers, 3.7 us: `Left` is 9 us, `Entered` 53.8 us, 23
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coprocsim import devicetree
-from coprocsim.conformance.base import Trial
-from coprocsim.conformance.hardware import Access, Aim, Bus, Place, Seen
 from coprocsim.datasheets import gsx
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.errors import DeviceTreeError
-from coprocsim.hardware.base import Hardware
 from coprocsim.hardware.gsx import GsxHardware
-from coprocsim.hypervisor import domains, faults, mmio, rest
-from coprocsim.hypervisor.machine import Hypervisor
+from coprocsim.hypervisor import domains, faults, mmio
 from coprocsim.hypervisor.state import Domain, Fault
 from coprocsim.model import DmaAccess, FaultKind, Sharing
 from coprocsim.options.build import Build
@@ -30,9 +25,8 @@ from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.gsx import GsxPlatform
 from coprocsim.platforms.jobunit import Context
 from coprocsim.toolstack.boot import BootOptions, power_on
-from coprocsim.toolstack.parts import parts_of
+from tests.cuts import assert_same_when_cut, assert_silicon_same_when_cut
 from tests.machines import MS, US, Machine, described_for
-from tests.test_rest import rows_of
 
 NODE = described_for(GsxPlatform, "gpu0", hz=600_000_000)
 USUAL = Sharing()
@@ -62,14 +56,6 @@ def access(machine: Machine, domain: Domain, offset: int, value: int | None = No
     outcome = mmio.access(machine.board, domain, NODE.regions[0].base + offset, size, value)
     machine.hypervisor.settle()
     return outcome
-
-
-def cut(machine: Machine) -> list[tuple[object, ...]]:
-    """Put the machine to rest and wake it again; return the trace so far, which it does not keep."""
-    trace = list(machine.board.trace)
-    machine.board = rest.from_rows(rows_of(machine.board), parts_of)
-    machine.hypervisor = Hypervisor(machine.board)
-    return list(trace)
 
 
 # ---------------------------------------------------------------- the switch
@@ -158,21 +144,6 @@ def test_a_context_that_does_not_enter_is_reset_and_the_next_one_enters_cleanly(
     machine.run(20 * MS)
     assert [row[3:5] for row in machine.rows("job_end")] == [("d1v0", "error"), ("d2v0", "done"), ("d1v0", "done")]
     assert findings(machine) == []
-
-
-def assert_same_when_cut(made: Callable[[], Machine], cuts_ps: list[int]) -> None:
-    """Assert that 40 ms of a machine are the same when it is put to rest at these instants, twice at each."""
-    ends = []
-    for cuts in ([], sorted(cuts_ps)):
-        machine = made()
-        trace: list[tuple[object, ...]] = []
-        for at_ps in cuts:
-            machine.run(at_ps)
-            trace += cut(machine)
-            trace += cut(machine)
-        machine.run(40 * MS)
-        ends.append(([*trace, *machine.board.trace], rows_of(machine.board)))
-    assert ends[0] == ends[1]
 
 
 @settings(max_examples=25, deadline=None)
@@ -396,13 +367,6 @@ def test_an_image_that_the_iommu_refuses_does_not_run():
     assert hardware.next_ps() is None
 
 
-def played(model: type[Hardware], accesses, *, in_steps: bool = False, cut: int | None = None) -> list[Seen]:
-    """Return what is seen of silicon; an access is (gap in ps, number of the range, word, size, value or None)."""
-    bus = Bus(model, Trial())
-    found = [Access(gap_ps, Place(Aim.ANYWHERE, *place), value) for gap_ps, *place, value in accesses]
-    return bus.play(found, in_steps=in_steps, cut=cut)
-
-
 USEFUL = st.lists(
     st.tuples(
         st.sampled_from([0, 1, 999, 10**6, 7 * 10**6, 30 * 10**6]),
@@ -425,9 +389,7 @@ POWERED = [(0, 0, at // 4, 4, 1) for at in (gsx.POWER_CONTROL, gsx.FIRMWARE_BYTE
 @given(USEFUL, st.integers(0, 40))
 def test_time_may_pass_step_by_step_and_be_cut_whatever_is_asked_of_the_silicon(accesses, at: int):
     accesses = [*POWERED, *accesses]
-    whole = played(GsxHardware, accesses)
-    assert played(GsxHardware, accesses, in_steps=True) == whole
-    assert played(GsxHardware, accesses, cut=at % len(accesses)) == whole
+    assert_silicon_same_when_cut(GsxHardware, accesses, at % len(accesses))
     json.dumps(GsxHardware(NODE).save())
 
 

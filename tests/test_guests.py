@@ -36,7 +36,7 @@ def releases(machine: Machine) -> list[int]:
 
 def ends(machine: Machine) -> list[tuple[str, int, int]]:
     """Return how each job ended, its release and latency in µs."""
-    return [(how, release_ps // US, latency_ps // US) for *_, how, release_ps, latency_ps in machine.rows("job_end")]
+    return [(how, release_ps // US, latency_ps // US) for *_, how, release_ps, latency_ps, _ in machine.rows("job_end")]
 
 
 # ---------------------------------------------------------------- when

@@ -132,8 +132,7 @@ def test_the_first_difference_is_named(machine: Path):
         sql.execute("UPDATE history SET deed = replace(deed, '700us', '800us')")
     difference = history.replay(machine, on).difference
     assert difference is not None
-    # The second job of b begins where the first one ends.
-    assert "in `run`: recorded is " in difference
+    assert "in `workload set b gpu0 kind=backlog,work=700us`: recorded is " in difference
     assert ", and now it is " in difference
 
 

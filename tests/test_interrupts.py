@@ -48,7 +48,7 @@ def test_a_job_that_ends_with_the_slice_interrupts_its_own_domain_which_handles_
     machine.domain("b", "gpu0 kind=backlog,work=50ms")
     machine.run(30 * MS)
     assert irqs(machine)[0] == (10_025, "d1v0")
-    assert machine.rows("job_end")[0][3:] == ("d1v0", "done", 0, 10_030 * US)
+    assert machine.rows("job_end")[0][3:] == ("d1v0", "done", 0, 10_030 * US, -1)
     assert ("trap", "d1v0", "r0", reg.IRQ_STATUS, 4, "read") in {row[2:] for row in machine.rows("trap")}
 
 
@@ -169,7 +169,7 @@ def test_interrupts_pend_while_their_domain_is_paused():
     domains.unpause(machine.board, domain)
     machine.run(21 * MS)
     assert irqs(machine)[0] == (20_000, "d1v0")
-    assert [row[3:] for row in machine.rows("job_end")] == [("d1v0", "done", 0, 20_005 * US)]
+    assert [row[3:] for row in machine.rows("job_end")] == [("d1v0", "done", 0, 20_005 * US, -1)]
 
 
 def test_a_job_that_ends_before_the_last_interrupt_is_cleared_is_an_interrupt_too():

@@ -4,7 +4,6 @@ Two domains take turns of 2 ms on a coproc of 1 GHz. The generic platform leaves
 invalidates in 2 µs: `a` runs from 25 µs on, `b` from 2,025 + 25 + 2 + 25 = 2,077 µs on, `a` again from 4,129 µs on.
 """
 
-import copy
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,8 +14,7 @@ from hypothesis import strategies as st
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.hardware.base import Hardware
 from coprocsim.hardware.generic import GenericHardware
-from coprocsim.hypervisor import domains, faults, interrupts, iommu, lifecycle, mmio, rest
-from coprocsim.hypervisor.machine import Hypervisor, Parts
+from coprocsim.hypervisor import domains, faults, interrupts, iommu, lifecycle, mmio
 from coprocsim.hypervisor.state import Board, Fault, Vcoproc
 from coprocsim.model import After, CoprocSpec, Effect, FaultKind, Json, RaiseIrq, Rule, VcoprocId, VcoprocState
 from coprocsim.observe.verify import Finding, verified
@@ -27,12 +25,10 @@ from coprocsim.platforms.jobunit import Context, JobUnitPlatform
 from coprocsim.platforms.reference import ReferencePlatform
 from coprocsim.schedulers.base import Scheduler
 from coprocsim.schedulers.rrobin import RoundRobin
-from coprocsim.snapshot import CoprocRow, MachineRow
 from coprocsim.store import opened, read
 from tests.machines import MS, PAGE_BYTES, US, Machine, spec
 
 A, B = VcoprocId(1, 0), VcoprocId(2, 0)
-BLANK = MachineRow(0, 0, 0, 0, "a model", "a.dtb", b"", 0, True)
 A_RUNS_PS, B_RUNS_PS, A_AGAIN_PS = 25 * US, 2_077 * US, 4_129 * US
 SECRET = 0x5EC7E7
 
@@ -79,7 +75,7 @@ def found_later(machine: Machine, path: Path) -> list[tuple[Any, ...]]:
     """Store the machine, and return what `verify` finds in it."""
     path.unlink(missing_ok=True)
     with opened(path) as file:
-        file.save(rest.to_rows(machine.board, BLANK))
+        file.save(machine.stored())
         file.append_trace(machine.board.trace, 2**30)
     with read(path) as file:
         findings: tuple[Finding, ...] = verified(view(file), file).findings
@@ -239,6 +235,23 @@ def test_an_interrupt_because_of_a_timer_is_found_unless_it_is_one_of_who_has_th
         (10 * US, Rule.IRQ, "d2v0", "line irq0 is delivered to it because of a timer while nobody has it"),
         (135 * US, Rule.IRQ, "d2v0", "line irq0 is delivered to it because of a timer while d1v0 has it"),
     )
+
+
+@pytest.mark.parametrize("does", [("trap", "r0", 0x20, 4, "write"), ("reset", "it hangs")])
+def test_what_a_domain_s_own_access_or_reset_sends_it_at_that_instant_is_its_own(tmp_path: Path, does: tuple[Any, ...]):
+    """`a`'s line goes up twice; the first time only, `b` has a reason of its own to be told by the same line."""
+    machine, a, _ = at_work(checks=False)
+    what, *more = does
+    for at_ps in (MS, MS + 1):
+        machine.run(at_ps)
+        machine.board.record(a.coproc, "raised", "d1v0", "irq0")
+        if at_ps == MS:
+            machine.board.record(a.coproc, what, "d2v0", *more)
+        machine.board.record(a.coproc, "irq", "d2v0", "irq0")
+        machine.board.record(a.coproc, "irq", "d1v0", "irq0")
+    wrong = "line irq0 was raised for d1v0 and is delivered to d2v0"
+    of_irqs = [each for each in found_later(machine, tmp_path / "m") if each[1] is Rule.IRQ]
+    assert of_irqs == [(MS + 1, Rule.IRQ, "d2v0", wrong)]
 
 
 def test_an_interrupt_that_a_paused_domain_gets_late_is_not_the_one_of_that_instant(tmp_path: Path):
@@ -409,11 +422,31 @@ def test_what_a_destroyed_domain_leaves_behind_is_still_its_own(tmp_path: Path):
     domains.destroy(machine.board, a.domain)
     machine.run(2 * MS)
     assert list(machine.board.domains) == [2]
-    rest_and_wake(machine)
+    machine.rest()
     submit(machine, machine.board.vcoprocs[b.who])
     machine.run(3 * MS)
     what = f"{NAME} holds 0x5ec7e7 of d1v0 (domain `a`)"
     assert_found(machine, tmp_path / "m", (2_025 * US, Rule.LEAK, "d2v0", what))
+
+
+@pytest.mark.parametrize("last", ["b", "c"])
+def test_of_two_that_had_the_same_value_the_last_one_to_leave_has_left_it(last: str):
+    """`b` and `c` both have the secret. The one that runs before `a` comes is the one whose value `a` finds."""
+    machine = Machine()
+    machine.coproc("gpu0", ForgetsToScrub, settings={"slice": 2 * MS}, described=spec(regions=2))
+    a, b, c = (machine.vcoproc(name) for name in "abc")
+    for vcoproc in (b, c) if last == "c" else (c, b):
+        submit(machine, vcoproc)
+    submit(machine, a)
+    for at_ms in (1, 3):
+        machine.run(at_ms * MS)
+        current = a.coproc.current
+        assert current in {b, c}
+        write(current, machine.board, reg.DMA_HI, SECRET)
+    machine.run(6 * MS)
+    number = {"b": 2, "c": 3}[last]
+    leaks = [what for _, rule, who, what in found(machine) if who == "d1v0"]
+    assert leaks == [f"{NAME} holds 0x5ec7e7 of d{number}v0 (domain `{last}`)"]
 
 
 class MemoryHardware(GenericHardware):
@@ -584,22 +617,6 @@ def act(machine: Machine, what: str, number: int, kind: FaultKind) -> None:
     machine.hypervisor.settle()
 
 
-def rest_and_wake(machine: Machine) -> None:
-    """Save the machine, and go on with one that was loaded."""
-    board = machine.board
-    parts = {
-        coproc_id: Parts(type(coproc.hardware), type(coproc.platform), type(coproc.scheduler))
-        for coproc_id, coproc in board.coprocs.items()
-    }
-
-    def parts_of(row: CoprocRow) -> Parts:
-        return parts[row.coproc_id]
-
-    machine.board = rest.from_rows(copy.deepcopy(rest.to_rows(board, BLANK)), parts_of)
-    machine.board.trace = board.trace
-    machine.hypervisor = Hypervisor(machine.board)
-
-
 def played(machine: Machine, scenes: list[Any], cuts_ps: list[int] = []) -> Machine:  # noqa: B006 - never changed
     instants = [(at_ps, "cut", 0, FaultKind.DENY) for at_ps in cuts_ps]
     at_ps = 0
@@ -609,7 +626,7 @@ def played(machine: Machine, scenes: list[Any], cuts_ps: list[int] = []) -> Mach
     for at_ps, what, number, kind in sorted(instants, key=lambda each: each[0]):
         machine.run(max(at_ps, machine.board.now_ps))
         if what == "cut":
-            rest_and_wake(machine)
+            machine.rest()
         else:
             act(machine, what, number, kind)
         machine.check()
@@ -635,7 +652,7 @@ def test_ordinary_runs_and_contained_faults_lead_to_no_finding(tmp_path: Path, s
 def test_whether_it_is_checked_changes_nothing_else(scenes: list[Any]):
     checked, unchecked = (played(working(checks=checks), scenes) for checks in (True, False))
     assert checked.board.trace == unchecked.board.trace
-    dumps = [rest.to_rows(machine.board, BLANK) for machine in (checked, unchecked)]
+    dumps = [machine.stored() for machine in (checked, unchecked)]
     for dump in dumps:
         dump.machine = dump.machine._replace(checks=True)
         dump.plugins = [row for row in dump.plugins if row.kind in {"hardware", "platform", "scheduler", "guest"}]

@@ -29,6 +29,8 @@ HOMES = {
     "kconfiglib": "options",
     "lark": "xlcfg",
     "sqlite3": "store",
+    "vcd": "observe",
+    "perfetto": "observe",
     "click": "cli",
     "rich": "cli",
     "hypothesis": "conformance",
@@ -135,3 +137,10 @@ def test_an_offender_is_found():
         "observe/dump.py: only `store` may import `sqlite3`",
         "attic.py: `attic` has no layer",
     ]
+
+
+def test_no_test_imports_from_another():
+    tests = sorted(Path(__file__).parent.rglob("test_*.py"))
+    assert len(tests) > 30
+    names = [name for path in tests for name in imported(path.read_text("utf-8"))]
+    assert [name for name in names if ".test_" in name] == []

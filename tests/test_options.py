@@ -23,7 +23,7 @@ from coprocsim.toolstack import config
 from coprocsim.toolstack.session import session
 from coprocsim.units import PS_PER_US
 from tests.devicetree_blobs import blob, gpu, machine
-from tests.test_cli import PROJECT, Home
+from tests.homes import PROJECT, Home
 
 EVERYTHING = Build(Options().text())
 """What a `.config` without a line in it says."""

@@ -23,8 +23,8 @@ from coprocsim.toolstack import control, domain
 from coprocsim.toolstack.boot import BootOptions, boot, power_on
 from tests.devicetree_blobs import blob
 from tests.machines import MS, US, Machine, S, deny, driver, driver_of, scripted, spec, state, turns
+from tests.packages import COMPLETE, Site
 from tests.scripted import ScriptedPlatform
-from tests.test_plugins import COMPLETE, Site
 
 NO_TIMEOUT = Sharing(switch_timeout_ps=0)
 DTS = Path(__file__).parent.parent / "dts"
@@ -323,4 +323,4 @@ def test_algorithm_and_slice_fixed_when_compiled():
     tuning.set_algorithm(machine.board, a.coproc, Another, {"slice": 2 * MS, "wake": "tail", "min-run": 0}, {})
     machine.run(34 * MS)
     assert [row[0] // MS for row in machine.rows("switch_from")] == [10, 20, 25, 30, 32, 34]
-    assert machine.story("setting", "algorithm") == ["20000 setting - slice 5000000000", "30000 algorithm another"]
+    assert machine.story("setting", "algorithm") == ["20000 setting - slice 5000000000 5ms", "30000 algorithm another"]

@@ -12,19 +12,13 @@ from hypothesis import strategies as st
 
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.hypervisor import domains, mmio, rest
-from coprocsim.hypervisor.machine import Hypervisor, Parts
-from coprocsim.hypervisor.state import Board, Vcoproc
 from coprocsim.model import Charge, Payer, Sharing, VcoprocId
-from coprocsim.platforms.base import Platform
 from coprocsim.platforms.crypto import CryptoPlatform
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.reference import ReferencePlatform
 from coprocsim.platforms.xxc import XxcPlatform
-from coprocsim.schedulers import ALGORITHMS
-from coprocsim.snapshot import CoprocRow, MachineRow, Snapshot
-from tests.machines import MS, US, Machine, deny, described_for, driver, hardware_of, spec
+from tests.machines import BLANK, MS, US, Machine, deny, described_for, driver, spec
 
-BLANK = MachineRow(0, 0, 0, 0, "a model", "a.dtb", b"\xd0\x0d\xfe\xed", 0, True)
 COSTLY = driver(leave_ps=20 * US, enter_ps=30 * US, invalidate_ps=2 * US, reset_ps=100 * US)
 
 
@@ -37,44 +31,7 @@ class SecondStream(GenericPlatform):
         return (1,)
 
 
-PLATFORMS: dict[str, type[Platform]] = {
-    each.name: each for each in (GenericPlatform, ReferencePlatform, SecondStream, XxcPlatform, CryptoPlatform)
-}
-
-
-def rows_of(board: Board) -> Snapshot:
-    """Return what would be stored, sharing nothing with the machine."""
-    return copy.deepcopy(rest.to_rows(board, BLANK))
-
-
-def parts_of(row: CoprocRow) -> Parts:
-    platform = PLATFORMS.get(row.platform, COSTLY)
-    return Parts(hardware_of(platform), platform, ALGORITHMS[row.algorithm])
-
-
-class Run:
-    """A machine whose board may be put to rest and woken again at any time, without anybody noticing."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self.trace: list[tuple[object, ...]] = []
-
-    def cut(self) -> None:
-        board = self.machine.board
-        self.trace += board.trace
-        self.machine.board = rest.from_rows(rows_of(board), parts_of)
-        self.machine.hypervisor = Hypervisor(self.machine.board)
-
-    def vcoproc(self, number: int) -> Vcoproc | None:
-        domain = self.machine.board.domains.get(number)
-        return domain.vcoprocs[0] if domain is not None else None
-
-    def finish(self) -> tuple[list[tuple[object, ...]], Snapshot]:
-        self.trace += self.machine.board.trace
-        return self.trace, rows_of(self.machine.board)
-
-
-def working() -> Run:
+def working() -> Machine:
     """Return a machine on which much happens: five platforms, seven workloads, denials, timeouts, DMA, polling."""
     machine = Machine(seed=7)
     sharing = Sharing(switch_timeout_ps=4 * MS, charge=Charge.DEBT, payer=Payer.ENTERING)
@@ -94,7 +51,7 @@ def working() -> Run:
         machine.coproc(name, platform, settings={"slice": MS}, described=described_for(platform, name))
         machine.domain(f"{name}-a", f"{name} kind=backlog,work=700us,dma=70000")
         machine.domain(f"{name}-b", f"{name} kind=poisson,rate=800,work=exp:500us,uncuttable=100us,dma=5")
-    return Run(machine)
+    return machine
 
 
 COMMANDS = st.lists(
@@ -115,31 +72,32 @@ def test_a_run_that_is_cut_anywhere_is_the_same_run(commands, cuts_ns: list[int]
         instants.append((at_ps, what, number))
     ends = []
     for with_cuts in (False, True):
-        run = working()
+        machine = working()
         for at_ps, what, number in sorted(instants):
-            run.machine.run(at_ps)
+            machine.run(at_ps)
             if what != "cut":
-                command(run, what, number)
+                command(machine, what, number)
             elif with_cuts:
-                run.cut()
-                run.cut()
-        run.machine.run(25 * MS)
-        ends.append(run.finish())
-        run.machine.check_time()
+                machine.rest()
+                machine.rest()
+        machine.run(25 * MS)
+        ends.append((machine.board.trace, machine.stored()))
+        machine.check_time()
     (trace, rows), (cut_trace, cut_rows) = ends
     assert cut_trace == trace
     assert cut_rows == rows
 
 
-def command(run: Run, what: str, number: int) -> None:
+def command(machine: Machine, what: str, number: int) -> None:
     """Do what a dom0 administrator may."""
-    vcoproc = run.vcoproc(number)
+    domain = machine.board.domains.get(number)
+    vcoproc = None if domain is None else domain.vcoprocs[0]
     if vcoproc is not None and what == "doorbell":
         base = vcoproc.windows[0].base
-        mmio.access(run.machine.board, vcoproc.domain, base + reg.DOORBELL, 4, 1)
+        mmio.access(machine.board, vcoproc.domain, base + reg.DOORBELL, 4, 1)
     elif vcoproc is not None:
-        run.machine.do(what, vcoproc)
-    run.machine.hypervisor.settle()
+        machine.do(what, vcoproc)
+    machine.hypervisor.settle()
 
 
 @pytest.mark.parametrize(
@@ -154,11 +112,9 @@ def test_a_switch_may_be_cut_in_any_of_its_phases(at_us: int, phase: str):
     machine.wake(a, b)
     machine.run(at_us * US)
     assert coproc.phase.value == phase
-    run = Run(machine)
-    run.cut()
+    machine.rest()
     machine.run(30 * MS)
-    trace, _ = run.finish()
-    assert [(row[0], row[3]) for row in trace if row[2] == "switch_from"] == [
+    assert [(row[0], row[3]) for row in machine.rows("switch_from")] == [
         (10_030 * US, "d1v0"),
         (12_030 * US, "d1v0"),
         (22_082 * US, "d2v0"),
@@ -174,7 +130,7 @@ def test_what_was_noted_during_a_switch_is_not_forgotten():
     machine.sleep(a)
     machine.at(MS + 10 * US)
     machine.wake(b)
-    Run(machine).cut()
+    machine.rest()
     machine.run(2 * MS)
     assert machine.running() == b.vcoproc_id
 
@@ -191,8 +147,7 @@ def test_a_failed_coproc_and_a_dying_domain_stay_what_they_are():
     machine.at(MS)
     domains.destroy(machine.board, b.domain)
     machine.hypervisor.settle()
-    run = Run(machine)
-    run.cut()
+    machine.rest()
     board = machine.board
     assert (board.coprocs["gpu0"].failure, board.domains[2].dying) == (coproc.failure, True)
     machine.run(50 * MS)
@@ -201,12 +156,12 @@ def test_a_failed_coproc_and_a_dying_domain_stay_what_they_are():
 
 
 def test_rows_do_not_change_when_the_machine_goes_on():
-    run = working()
-    run.machine.run(3 * MS)
-    rows = rest.to_rows(run.machine.board, BLANK)
+    machine = working()
+    machine.run(3 * MS)
+    rows = rest.to_rows(machine.board, BLANK)
     kept = copy.deepcopy(rows)
-    run.machine.run(6 * MS)
-    run.machine.book()
+    machine.run(6 * MS)
+    machine.book()
     assert rows == kept
 
 
@@ -229,7 +184,7 @@ def test_whatever_a_guest_asks_for_every_number_fits_its_column_and_the_trace():
     machine.run(50 * MS)
     assert [row[4] for row in machine.rows("switch_from")] == ["busy"]
     msgspec.msgpack.encode(machine.board.trace)
-    rows = rest.to_rows(machine.board, BLANK)
+    rows = machine.stored()
     for table in fields(rows):
         for row in getattr(rows, table.name) if table.name != "machine" else [rows.machine]:
             assert all(-(2**63) <= each < 2**63 for each in values(row) if isinstance(each, int)), row

@@ -57,7 +57,7 @@ def test_arrivals_that_are_none_are_refused_as_a_file(shell):
     assert done.returncode == 1
     assert done.stderr == (
         "error: `/dev/null` is no list of arrivals\n"
-        " hint: it has no arrivals: write a line `release,work` for each, such as `3ms,4ms`\n"
+        " hint: it has no arrivals: write a row `release,work` for each, such as `3ms,4ms`\n"
     )
     binary = shell("$C workload set minimal gpu0 kind=trace,file=$P/dts/minimal.dtb")
     assert binary.stderr.endswith(" hint: it is no text in UTF-8\n")

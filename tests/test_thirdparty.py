@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from coprocsim.devicetree import compile_source
-from tests.test_dts import needs
+from tests.installed import needs_dtc
 
 PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "tests/thirdparty"
 
 
 def test_the_committed_blob_is_what_dtc_makes_of_its_source():
-    needs(shutil.which("dtc"), "dtc (Debian package device-tree-compiler)")
+    needs_dtc()
     assert compile_source(str(PACKAGE / "board.dts")) == (PACKAGE / "board.dtb").read_bytes()
 
 

@@ -35,7 +35,7 @@ def test_a_longer_slice_does_not_stretch_the_running_turn_but_the_next():
     machine.at(4 * MS)
     tuning.set_parameters(machine.board, a.coproc, {"slice": 30 * MS})
     machine.run(50 * MS)
-    assert machine.story("setting") == ["4000 setting - slice 30000000000"]
+    assert machine.story("setting") == ["4000 setting - slice 30000000000 30ms"]
     assert [row[0] // MS for row in machine.rows("switch_from")] == [10, 40]
 
 

@@ -13,17 +13,15 @@ from coprocsim import devicetree
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.datasheets import vgpu
 from coprocsim.errors import CfgError, CoprocsimError, DeviceTreeError
-from coprocsim.hypervisor import domains, mmio, rest
-from coprocsim.hypervisor.machine import Hypervisor, Parts
+from coprocsim.hypervisor import domains, mmio
 from coprocsim.hypervisor.mmio import Route
 from coprocsim.hypervisor.state import Domain
-from coprocsim.model import CoprocSpec, Effect, RaiseIrq, Region, Setting, VcoprocId, VcoprocState
+from coprocsim.model import UNSCHEDULED, CoprocSpec, Effect, RaiseIrq, Region, Setting, VcoprocId, VcoprocState
 from coprocsim.observe.verify import verified
 from coprocsim.observe.view import view
 from coprocsim.options.build import Build
 from coprocsim.platforms.vgpu import VirtualGpuPlatform
 from coprocsim.schedulers.unscheduled import Unscheduled
-from coprocsim.snapshot import MachineRow
 from coprocsim.store import read
 from coprocsim.toolstack import control
 from coprocsim.toolstack import domain as toolstack_domain
@@ -206,23 +204,16 @@ def test_a_paused_domain_is_cut_off_and_goes_on_with_its_next_job():
 
 
 def test_a_run_cut_at_any_quantum_is_the_same_run():
-    def parts_of(_: object) -> Parts:
-        return Parts(hardware_of(VirtualGpuPlatform), VirtualGpuPlatform, Unscheduled)
-
     work = ("kind=backlog,work=700us,uncuttable=100us,dma=64", "kind=poisson,rate=900,work=exp:300us")
     whole, _ = gpu(*work)
     whole.run(20 * MS)
     cut, _ = gpu(*work)
-    trace: list[object] = []
-    blank = MachineRow(0, 0, 0, 0, "a model", "a.dtb", b"", 0, True)
     for at_us in range(0, 20_000, 173):
         cut.run(at_us * US)
-        trace += cut.board.trace
-        cut.board = rest.from_rows(rest.to_rows(cut.board, blank), parts_of)
-        cut.hypervisor = Hypervisor(cut.board)
+        cut.rest()
     cut.run(20 * MS)
-    assert [*trace, *cut.board.trace] == whole.board.trace
-    assert rest.to_rows(cut.board, blank) == rest.to_rows(whole.board, blank)
+    assert cut.board.trace == whole.board.trace
+    assert cut.stored() == whole.stored()
 
 
 # ---------------------------------------------------------------- from the example tree
@@ -239,7 +230,7 @@ def test_the_example_boots_without_an_algorithm_and_its_guests_run(tmp_path: Pat
     with read(machine) as file:
         seen = view(file)
         assert verified(seen, file).findings == ()
-    assert seen.coprocs["gpu0"].algorithm == "none"
+    assert seen.coprocs["gpu0"].algorithm == UNSCHEDULED
     on_gpu = list(seen.of("gpu0", None))
     # 61 frames are released by the end of the second, the last 4 ms before it.
     assert [row.counters.ended for row in on_gpu] == [60, 60, 60]

@@ -424,8 +424,8 @@ def test_a_job_that_never_lets_go_has_a_shared_gpu_for_the_time_of_a_lockup_and_
     machine.run(100 * MS)
     # At 5 ms the quantum is long over: from then on what is uncuttable may take 20,000,000 cycles at 1 GHz.
     assert [row[3:] for row in machine.rows("job_end")] == [
-        ("d2v0", "done", 5 * MS, 20 * MS + MS + 5 * US),
-        ("d2v0", "done", 50 * MS, MS + 5 * US),
+        ("d2v0", "done", 5 * MS, 20 * MS + MS + 5 * US, -1),
+        ("d2v0", "done", 50 * MS, MS + 5 * US, -1),
     ]
     unit = bad.vcoprocs[0].windows[0].base + vgpu.UNIT_OFFSET
     assert mmio.access(machine.board, bad, unit + reg.ERROR, 4, None).value == reg.ERROR_RESET
@@ -458,7 +458,7 @@ def test_while_a_domain_is_paused_a_shared_gpu_does_no_work_of_it_but_what_canno
     domains.unpause(machine.board, domain)
     machine.run(40 * MS)
     assert machine.rows("iommu_fault") == []
-    assert [row[3:] for row in machine.rows("job_end")] == [("d1v0", "done", 0, latency_us * US)]
+    assert [row[3:] for row in machine.rows("job_end")] == [("d1v0", "done", 0, latency_us * US, -1)]
 
 
 def test_who_had_a_shared_gpu_may_be_destroyed_and_the_next_one_s_job_ends():

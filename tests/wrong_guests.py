@@ -171,7 +171,7 @@ def _without_time(row: Row) -> Row:
     When a job is released, what a switch costs, which registers are reached by a trap: all this remains.
     """
     what, *more = row[2:]
-    return (what, *(more[:-1] if what == "job_end" else more))
+    return (what, *(more[:3] if what == "job_end" else more))
 
 
 BLANK = MachineRow(0, 0, 0, 0, "a model", "a.dtb", b"\xd0\x0d\xfe\xed", 0, True)

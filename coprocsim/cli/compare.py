@@ -132,6 +132,8 @@ def _print_tables(comparison: "Comparison", found: "Sequence[Figure]") -> None:
     """Print a column for each choice; those that do not fit beside each other stand below."""
     from coprocsim.units import show_duration, show_instant
 
+    idle = _idle(found)
+    found = [figure for figure in found if figure.domain not in idle]
     passed = show_duration(comparison.to_ps - comparison.from_ps)
     heading(f"{comparison.coproc}: {passed} from {show_instant(comparison.from_ps)} s on; * is best")
     names = [each.choice for each in comparison.outcomes]
@@ -144,6 +146,15 @@ def _print_tables(comparison: "Comparison", found: "Sequence[Figure]") -> None:
             print()
         rows = [(*title, *(columns[place][row] for place in places)) for row, title in enumerate(titles)]
         table([*left("Of", "Figure"), *right(*(f"{names[place]} " for place in places))], rows)
+    if idle:
+        print(f"without work: {', '.join(idle)}")
+
+
+def _idle(found: "Sequence[Figure]") -> list[str]:
+    """Return the domains that have had no work under any choice: nothing of theirs is worth a row."""
+    domains = dict.fromkeys(figure.domain for figure in found if figure.domain is not None)
+    working = {figure.domain for figure in found if any(figure.values)}
+    return [domain for domain in domains if domain not in working]
 
 
 def _fitting(widths: Sequence[int], room: int) -> Iterator[list[int]]:

@@ -55,7 +55,7 @@ def error(text: str) -> None:
 
 def warning(text: str) -> None:
     """Say what the user should look at."""
-    _say("warning", _YELLOW, brief(text))
+    _say("warning", _YELLOW, _of_lines(text))
 
 
 def note(text: str) -> None:

@@ -37,6 +37,10 @@ BLOCK_BYTES = PLACE_0 + PLACES * PLACE_BYTES
 # What a guest prepares before it rings the doorbell: the next job.
 STAGED = (WORK_LO, WORK_HI, UNCUTTABLE_LO, UNCUTTABLE_HI, DMA_LO, DMA_HI, DMA_BYTES)
 
+# What is a context: these, and the jobs in their places.
+SAVED = (*STAGED, IRQ_STATUS, IRQ_ENABLE, DONE_COUNT, ERROR)
+CONTEXT_REGISTERS = len(SAVED) + PLACES * PLACE_BYTES // 4
+
 CONTROL_ENABLE = 1 << 0  # run jobs; cleared: stop as soon as the present one can be cut
 CONTROL_ABORT = 1 << 1  # write only: give up the oldest job, after its uncuttable part
 CONTROL_RESET = 1 << 2  # write only: back to power-up at once, whatever runs

@@ -333,5 +333,4 @@ class JobUnit:
         self._state = msgspec.convert(saved, _State, str_keys=True)
 
 
-_OFFSETS = (*reg.STAGED, reg.IRQ_STATUS, reg.IRQ_ENABLE, reg.DONE_COUNT, reg.ERROR)
-_CONTEXT = tuple(f"{offset:#04x}" for offset in (*_OFFSETS, *range(reg.PLACE_0, reg.BLOCK_BYTES, 4)))
+_CONTEXT = tuple(f"{offset:#04x}" for offset in (*reg.SAVED, *range(reg.PLACE_0, reg.BLOCK_BYTES, 4)))

@@ -97,6 +97,7 @@ def create(board: Board, plan: DomainPlan, *, paused: bool = False) -> Domain:
     rows, undo = len(board.trace), list[Callable[[], object]]()
     board.domains[domain.domain_id] = domain
     undo.append(lambda: board.domains.pop(domain.domain_id))
+    _record(board, domain, "created")
     try:
         for vcoproc_plan in plan.vcoprocs:
             _attach(board, domain, vcoproc_plan, undo)
@@ -110,6 +111,11 @@ def create(board: Board, plan: DomainPlan, *, paused: bool = False) -> Domain:
     if plan.domain_id is None:
         board.next_domain_id += 1
     return domain
+
+
+def _record(board: Board, domain: Domain, how: str) -> None:
+    """Add to the trace what became of a domain; its name is in each of these rows, for when it is gone."""
+    board.trace.append((board.now_ps, "-", "domain", domain.domain_id, how, domain.name))
 
 
 def _attach(board: Board, domain: Domain, plan: VcoprocPlan, undo: list[Callable[[], object]]) -> None:
@@ -194,6 +200,7 @@ def bury(board: Board) -> None:
             for vcoproc in reversed(domain.vcoprocs):
                 _detach(board, vcoproc)
             del board.domains[domain.domain_id], board.dying[domain.domain_id]
+            _record(board, domain, "destroyed")
 
 
 def _has_left(vcoproc: Vcoproc) -> bool:
@@ -227,6 +234,7 @@ def _stop(board: Board, vcoproc: Vcoproc) -> None:
 
 def pause(board: Board, domain: Domain) -> None:
     """Stop a domain: its guests do nothing, its vcoprocs sleep, its interrupts pend."""
+    _record(board, domain, "paused")
     for vcoproc in domain.vcoprocs:
         board.timeline.disarm(("guest", vcoproc.who))
         entering = vcoproc.coproc.current is vcoproc and vcoproc.sleep_noted
@@ -238,6 +246,7 @@ def pause(board: Board, domain: Domain) -> None:
 
 def unpause(board: Board, domain: Domain) -> None:
     """Let a domain go on where it was stopped."""
+    _record(board, domain, "unpaused")
     domain.paused = False
     for vcoproc in domain.vcoprocs:
         if vcoproc.wake_held:
@@ -280,6 +289,8 @@ def give_work(board: Board, vcoproc: Vcoproc, workload: tuple[Setting, ...]) -> 
         vcoproc.workload_since_ps = since_ps
         raise
     vcoproc.workload = workload
+    text = ",".join(f"{setting.name}={setting.value}" for setting in workload)
+    board.record(vcoproc.coproc, "workload", vcoproc.who, text)
     _forget_jobs(board, vcoproc)
     interrupts.attend(board, vcoproc)
 
@@ -288,6 +299,7 @@ def take_work(board: Board, vcoproc: Vcoproc) -> None:
     """Let a vcoproc's guest do nothing more."""
     vcoproc.guest = None
     vcoproc.workload = ()
+    board.record(vcoproc.coproc, "workload", vcoproc.who, "none")
     _forget_jobs(board, vcoproc)
     interrupts.attend(board, vcoproc)
 
@@ -311,7 +323,7 @@ def act(board: Board, vcoproc: Vcoproc) -> None:
         match effect:
             case JobReleased(release_ps, deadline_ps):
                 counters.jobs += 1
-                board.record(vcoproc.coproc, "job", who, release_ps, -1 if deadline_ps is None else deadline_ps)
+                board.record(vcoproc.coproc, "job", who, release_ps, _or_none(deadline_ps))
                 vcoproc.open_jobs.append(OpenJob(release_ps, deadline_ps))
                 scheduler.released(vcoproc.vcoproc_id, release_ps, deadline_ps)
                 _ask_again(board, vcoproc)
@@ -338,10 +350,15 @@ def _ended(board: Board, vcoproc: Vcoproc, job: JobEnded) -> None:
     if job.abandoned or (job.deadline_ps is not None and now_ps > job.deadline_ps):
         counters.missed += 1
     how = "abandoned" if job.abandoned else "error" if job.error else "done"
-    board.record(vcoproc.coproc, "job_end", vcoproc.who, how, job.release_ps, latency_ps)
+    board.record(vcoproc.coproc, "job_end", vcoproc.who, how, job.release_ps, latency_ps, _or_none(job.deadline_ps))
     del vcoproc.open_jobs[0]
     vcoproc.coproc.scheduler.finished(vcoproc.vcoproc_id, now_ps)
     _ask_again(board, vcoproc)
+
+
+def _or_none(deadline_ps: int | None) -> int:
+    """Return a deadline as a row of the trace has it: -1 is none."""
+    return -1 if deadline_ps is None else deadline_ps
 
 
 def _ask_again(board: Board, vcoproc: Vcoproc) -> None:

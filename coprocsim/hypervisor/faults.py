@@ -12,8 +12,7 @@ from coprocsim.units import PS_PER_MS
 
 # How long a driver that hangs says it will take: it promises the same again and again.
 _HANG_RETRY_PS = PS_PER_MS
-# An address at which no domain has memory.
-_NOWHERE = 0
+_WORD_BYTES = 4
 
 
 def inject(board: Board, coproc: Coproc, fault: Fault) -> None:
@@ -21,12 +20,22 @@ def inject(board: Board, coproc: Coproc, fault: Fault) -> None:
     board.record(coproc, "fault", fault.who or "-", fault.kind.value, "injected")
     match fault.kind:
         case FaultKind.DMA:
-            iommu.translate(board, coproc, DmaAccess(0, _NOWHERE, 4, write=True))
+            iommu.translate(board, coproc, DmaAccess(0, _nowhere(board), _WORD_BYTES, write=True))
             interrupts.look(board, coproc)
         case _:
             coproc.faults.append(fault)
             if coproc.current is None:
                 unowned(board, coproc)
+
+
+def _nowhere(board: Board) -> int:
+    """Return the lowest address of a word at which no domain has memory."""
+    address = 0
+    for start, stop in sorted((bank.start, bank.stop) for domain in board.domains.values() for bank in domain.memory):
+        if address + _WORD_BYTES <= start:
+            break
+        address = max(address, stop)
+    return address
 
 
 def clear(board: Board, coproc: Coproc) -> int:

@@ -7,7 +7,7 @@ from coprocsim.hardware.base import Hardware
 from coprocsim.hypervisor import domains, interrupts, iommu, isolation, lifecycle, switching
 from coprocsim.hypervisor.mmio import direct_offsets
 from coprocsim.hypervisor.port import HardwarePort
-from coprocsim.hypervisor.state import Board, Coproc, Phase
+from coprocsim.hypervisor.state import Board, Coproc
 from coprocsim.model import CoprocSpec, Sharing
 from coprocsim.parameters import Value
 from coprocsim.platforms.base import Platform
@@ -70,8 +70,6 @@ class Hypervisor:
                 switching.retry(board, coproc)
             case "timeout":
                 switching.timed_out(board, coproc)
-            case "platform" if coproc.phase is Phase.FAILED:
-                pass
             case "platform":
                 effects = coproc.platform.timer(key[2], board.now_ps)
                 if board.checks:

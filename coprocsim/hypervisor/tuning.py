@@ -7,22 +7,22 @@ from collections.abc import Mapping
 
 from coprocsim.hypervisor.state import Board, Coproc, Vcoproc
 from coprocsim.model import VcoprocState
-from coprocsim.parameters import Scope, Value, of_scope
+from coprocsim.parameters import Parameter, Scope, Value, of_scope
 from coprocsim.schedulers.base import Scheduler
-from coprocsim.sharing import sharing_of, values_of
+from coprocsim.sharing import SHARING, sharing_of, values_of
 
 
 def set_sharing(board: Board, coproc: Coproc, values: Mapping[str, Value]) -> None:
     """Change a coproc's sharing; a denial that is under way keeps the timeout that it began with."""
     coproc.sharing = sharing_of({**values_of(coproc.sharing), **values})
-    _record(board, coproc, "-", values)
+    _record(board, coproc, "-", values, SHARING)
 
 
 def set_parameters(board: Board, coproc: Coproc, values: Mapping[str, Value]) -> None:
     """Change parameters of a coproc's algorithm; the running turn may end sooner, never later."""
     coproc.settings.update(values)
     coproc.scheduler.reconfigure(coproc.settings)
-    _record(board, coproc, "-", values)
+    _record(board, coproc, "-", values, of_scope(coproc.scheduler.parameters, Scope.COPROC))
     board.touch(coproc)
 
 
@@ -30,7 +30,8 @@ def set_vcoproc_parameters(board: Board, vcoproc: Vcoproc, values: Mapping[str, 
     """Change a vcoproc's parameters of its coproc's algorithm."""
     vcoproc.settings.update(values)
     vcoproc.coproc.scheduler.add(vcoproc.vcoproc_id, vcoproc.settings, board.now_ps)
-    _record(board, vcoproc.coproc, vcoproc.who, values)
+    known = of_scope(vcoproc.coproc.scheduler.parameters, Scope.VCOPROC)
+    _record(board, vcoproc.coproc, vcoproc.who, values, known)
     board.touch(vcoproc.coproc)
 
 
@@ -75,6 +76,9 @@ def kept(algorithm: type[Scheduler], settings: Mapping[str, Value]) -> dict[str,
     return {name: value for name, value in settings.items() if name in stated and stated[name].allows(value)}
 
 
-def _record(board: Board, coproc: Coproc, who: str, values: Mapping[str, Value]) -> None:
+def _record(
+    board: Board, coproc: Coproc, who: str, values: Mapping[str, Value], known: Mapping[str, Parameter]
+) -> None:
+    """Add to the trace what was changed, as a number and as a user writes it."""
     for name, value in values.items():
-        board.record(coproc, "setting", who, name, value)
+        board.record(coproc, "setting", who, name, value, known[name].show(value))

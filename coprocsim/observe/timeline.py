@@ -70,13 +70,13 @@ def coproc_lanes(file: "MachineFile", coprocs: Iterable[str], from_ps: int, to_p
     pens = {coproc: _Pen(coproc, None, begins, from_ps, to_ps) for coproc in coprocs}
     for row in file.trace(0, to_ps):
         pen = pens.get(row[1])
-        change = None if pen is None else _of_coproc(row)
+        change = None if pen is None else coproc_does(row)
         if pen is not None and change is not None:
             pen.turn(row[0], *change)
     return [pen.lane() for pen in pens.values()]
 
 
-def _of_coproc(row: "TraceRow") -> tuple[str, str | None] | None:
+def coproc_does(row: "TraceRow") -> tuple[str, str | None] | None:
     """Return what goes on on a coproc from this row on; None if it changes nothing."""
     match row[2:]:
         case ("state", str(who), "WAITING", "RUNNING") | ("resume", str(who)):
@@ -101,7 +101,7 @@ def vcoproc_lanes(file: "MachineFile", vcoprocs: Iterable[tuple[str, str]], from
     whole = file.trace_begins_ps == 0
     pens = {who: _Pen(coproc, who, "gone" if whole else UNKNOWN, from_ps, to_ps) for who, coproc in vcoprocs}
     for row in file.trace(0, to_ps):
-        for who, what in _of_vcoproc(row):
+        for who, what in vcoproc_does(row):
             if who not in pens:
                 pens[who] = _Pen(row[1], who, "gone" if whole else UNKNOWN, from_ps, to_ps)
             pens[who].turn(row[0], what, who)
@@ -109,7 +109,7 @@ def vcoproc_lanes(file: "MachineFile", vcoprocs: Iterable[tuple[str, str]], from
     return [lane for lane in lanes if any(stretch.what != "gone" for stretch in lane.stretches)]
 
 
-_STATES = {
+STATES = {
     "UNKNOWN": "gone",
     "SLEEPING": "sleep",
     "WAITING": "wait",
@@ -118,11 +118,11 @@ _STATES = {
 }
 
 
-def _of_vcoproc(row: "TraceRow") -> Iterator[tuple[str, str]]:
+def vcoproc_does(row: "TraceRow") -> Iterator[tuple[str, str]]:
     """Yield which vcoproc does what from this row on."""
     match row[2:]:
         case ("state", str(who), old, new) if {old, new} != {"RUNNING", "ASKED_TO_SLEEP"}:
-            yield who, _STATES[str(new)]
+            yield who, STATES[str(new)]
         case ("switch_from", str(who), "busy", _):
             yield who, "deny"
         case ("switch_from", str(who), "left", _) | ("switch_to", str(who), "entered", _):

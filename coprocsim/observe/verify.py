@@ -8,7 +8,7 @@ hardware, the scheduler's queue) was checked while it ran: those findings are ro
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from coprocsim.model import Rule
+from coprocsim.model import UNSCHEDULED, Rule
 from coprocsim.observe.timeline import coproc_lanes
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class _Coproc:
     """What the rows have said of one coproc so far."""
 
     def __init__(self, row: "CoprocRow", *, whole: bool) -> None:
-        self.scheduled = row.algorithm != "none"
+        self.scheduled = row.algorithm != UNSCHEDULED
         self.on_hardware: set[str] = set()
         self.holder: str | None = None
         self.entering: str | None = None

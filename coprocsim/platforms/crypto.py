@@ -4,12 +4,7 @@ from coprocsim.datasheets import crypto as reg
 from coprocsim.datasheets import jobunit
 from coprocsim.model import Region, VcoprocId
 from coprocsim.platforms.base import Answer, Refused
-from coprocsim.platforms.jobunit import Context, JobUnitPlatform
-from coprocsim.units import PS_PER_NS
-
-# An access to a device register over the bus, uncached.
-_ACCESS_PS = 100 * PS_PER_NS
-_UNIT_REGISTERS = len(jobunit.STAGED) + 4 + jobunit.PLACES * jobunit.PLACE_BYTES // 4
+from coprocsim.platforms.jobunit import ACCESS_PS, Context, JobUnitPlatform
 
 
 class CryptoPlatform(JobUnitPlatform):
@@ -23,8 +18,8 @@ class CryptoPlatform(JobUnitPlatform):
     hardware = "crypto"
     compatible = ("acme,vault-1",)
     range_bytes = reg.RANGE_BYTES
-    leave_cost_ps = (3 + _UNIT_REGISTERS + reg.KEY_WORDS) * _ACCESS_PS
-    enter_cost_ps = (1 + _UNIT_REGISTERS + reg.KEY_WORDS) * _ACCESS_PS
+    leave_cost_ps = (3 + jobunit.CONTEXT_REGISTERS + reg.KEY_WORDS) * ACCESS_PS
+    enter_cost_ps = (1 + jobunit.CONTEXT_REGISTERS + reg.KEY_WORDS) * ACCESS_PS
 
     def direct_ranges(self) -> tuple[Region, ...]:
         return tuple(

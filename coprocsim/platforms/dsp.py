@@ -8,11 +8,9 @@ from coprocsim.datasheets import dsp
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.model import CoprocSpec, RaiseIrq, Region, VcoprocId
 from coprocsim.platforms.base import Answer, Busy, Done, Enter, Entered, Refused
-from coprocsim.platforms.jobunit import Context, JobUnitPlatform
-from coprocsim.units import PS_PER_NS, PS_PER_S
+from coprocsim.platforms.jobunit import ACCESS_PS, Context, JobUnitPlatform
+from coprocsim.units import cycles_ps
 
-# An access to a device register over the bus, uncached.
-_ACCESS_PS = 100 * PS_PER_NS
 _CHECKPOINT = (dsp.CHECKPOINT_LO, dsp.CHECKPOINT_HI)
 _STATE = dsp.SLOT_0 + dsp.SLOT_STATE_BYTES
 _SLOT_REGISTERS = (dsp.SLOT_POINT_LO, dsp.SLOT_POINT_HI, dsp.SLOT_STATE_BYTES)
@@ -20,7 +18,7 @@ _SLOTS = tuple(
     tuple(dsp.SLOT_0 + place * dsp.SLOT_BYTES + register for register in _SLOT_REGISTERS) for place in range(reg.PLACES)
 )
 _SAVED = (*dsp.STAGED, *_CHECKPOINT, *(offset for slot in _SLOTS for offset in slot))
-_CONTEXT_REGISTERS = len(reg.STAGED) + 4 + reg.PLACES * reg.PLACE_BYTES // 4 + len(_SAVED)
+_CONTEXT_REGISTERS = reg.CONTEXT_REGISTERS + len(_SAVED)
 
 
 class DspPlatform(JobUnitPlatform):
@@ -33,8 +31,8 @@ class DspPlatform(JobUnitPlatform):
     summary = "a DSP whose firmware lets go at preemption points"
     hardware = "dsp"
     compatible = ("acme,hexa-d4",)
-    leave_cost_ps = (3 + len(_SAVED) + _CONTEXT_REGISTERS) * _ACCESS_PS
-    enter_cost_ps = (3 + len(_CHECKPOINT) + _CONTEXT_REGISTERS) * _ACCESS_PS
+    leave_cost_ps = (3 + len(_SAVED) + _CONTEXT_REGISTERS) * ACCESS_PS
+    enter_cost_ps = (3 + len(_CHECKPOINT) + _CONTEXT_REGISTERS) * ACCESS_PS
 
     @classmethod
     def unfit(cls, coproc: CoprocSpec) -> str | None:
@@ -62,7 +60,7 @@ class DspPlatform(JobUnitPlatform):
     # ------------------------------------------------------------ the switch
 
     def _takes_ps(self, cycles: int) -> int:
-        return -(-cycles * PS_PER_S // self.coproc.clock_hz)
+        return cycles_ps(cycles, self.coproc.clock_hz)
 
     @property
     def switch_cost_max_ps(self) -> int:

@@ -11,15 +11,13 @@ from coprocsim.datasheets import gsx
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.model import CoprocSpec, Json, Region, VcoprocId
 from coprocsim.platforms.base import Answer, Busy, Enter, Entered, Leave, Left, Refused, RegisterPort
-from coprocsim.platforms.jobunit import Context, JobUnitPlatform
-from coprocsim.units import PS_PER_NS, PS_PER_S
+from coprocsim.platforms.jobunit import ACCESS_PS, Context, JobUnitPlatform
+from coprocsim.units import cycles_ps
 
-# An access to a device register over the bus, uncached.
-_ACCESS_PS = 100 * PS_PER_NS
 _IMAGE = (gsx.FIRMWARE_LO, gsx.FIRMWARE_HI, gsx.FIRMWARE_BYTES)
 # What a domain reads of the rest while its context is away.
 _SHOWN = (gsx.POWER_CONTROL, gsx.POWER_STATUS, gsx.FIRMWARE_STATUS)
-_CONTEXT_REGISTERS = len(reg.STAGED) + 4 + reg.PLACES * reg.PLACE_BYTES // 4 + len(_IMAGE)
+_CONTEXT_REGISTERS = reg.CONTEXT_REGISTERS + len(_IMAGE)
 
 
 class Step(StrEnum):
@@ -42,8 +40,8 @@ class GsxPlatform(JobUnitPlatform):
     hardware = "gsx"
     compatible = ("renesas,gsx",)
     range_bytes = gsx.BLOCK_BYTES
-    leave_cost_ps = (6 + len(_SHOWN) + _CONTEXT_REGISTERS) * _ACCESS_PS
-    enter_cost_ps = (4 + len(_IMAGE) + _CONTEXT_REGISTERS) * _ACCESS_PS
+    leave_cost_ps = (6 + len(_SHOWN) + _CONTEXT_REGISTERS) * ACCESS_PS
+    enter_cost_ps = (4 + len(_IMAGE) + _CONTEXT_REGISTERS) * ACCESS_PS
 
     def __init__(self, coproc: CoprocSpec, port: RegisterPort) -> None:
         super().__init__(coproc, port)
@@ -55,7 +53,7 @@ class GsxPlatform(JobUnitPlatform):
 
     def _takes_ps(self, cycles: int) -> int:
         """Return how long the silicon takes for something, and the look at whether it is done."""
-        return -(-cycles * PS_PER_S // self.coproc.clock_hz) + _ACCESS_PS
+        return cycles_ps(cycles, self.coproc.clock_hz) + ACCESS_PS
 
     def direct_ranges(self) -> tuple[Region, ...]:
         base = next(region.base for region in self.coproc.regions if region.name == self._region)

@@ -23,11 +23,13 @@ from coprocsim.platforms.base import (
     RegisterPort,
     Reset,
 )
-from coprocsim.units import PS_PER_S, PS_PER_US
+from coprocsim.units import PS_PER_NS, PS_PER_US, cycles_ps
+
+ACCESS_PS = 100 * PS_PER_NS
+"""An access to a device register over the bus, uncached."""
 
 _PLACE_REGISTERS = tuple(range(0, reg.PLACE_STATE, 4))
 _POLL_PS = 50 * PS_PER_US
-_SAVED = (*reg.STAGED, reg.IRQ_STATUS, reg.IRQ_ENABLE, reg.DONE_COUNT, reg.ERROR)
 
 
 class Context(msgspec.Struct):
@@ -85,7 +87,7 @@ class Context(msgspec.Struct):
                 registers[reg.IRQ_STATUS] = registers.get(reg.IRQ_STATUS, 0) | reg.IRQ_DONE
             case reg.IRQ_STATUS | reg.IRQ_ENABLE:
                 registers[offset] = value & (reg.IRQ_DONE | reg.IRQ_ERROR)
-            case _ if offset in _SAVED:
+            case _ if offset in reg.SAVED:
                 registers[offset] = value
 
     @property
@@ -189,13 +191,13 @@ class JobUnitPlatform(Platform):
         """Return when the job's uncuttable part is over: the driver can read that, and promises it."""
         low = self._read(reg.PLACE_0 + reg.PLACE_UNCUTTABLE_LO)
         high = self._read(reg.PLACE_0 + reg.PLACE_UNCUTTABLE_HI)
-        return -(-(high << 32 | low) * PS_PER_S // self.coproc.clock_hz)
+        return cycles_ps(high << 32 | low, self.coproc.clock_hz)
 
     def _saved_context(self) -> Context:
         assert self._loaded is not None, "it is live"
         # What the coproc does not tell, the driver has kept as it was written.
         context = Context(others=self._contexts[self._loaded].others)
-        for offset in _SAVED:
+        for offset in reg.SAVED:
             value = self._read(offset)
             if value:
                 context.registers[offset] = value

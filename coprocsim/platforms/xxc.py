@@ -10,17 +10,15 @@ from coprocsim.datasheets import jobunit
 from coprocsim.datasheets import xxc as reg
 from coprocsim.model import CoprocSpec, Effect, RaiseIrq, Region, VcoprocId
 from coprocsim.platforms.base import Answer, Refused
-from coprocsim.platforms.jobunit import Context, JobUnitPlatform
+from coprocsim.platforms.jobunit import ACCESS_PS, Context, JobUnitPlatform
 from coprocsim.units import PS_PER_NS, show_size
 
-# An access to a device register over the bus, uncached; and eight bytes of a copy to or from the coproc's memory.
-_ACCESS_PS = 100 * PS_PER_NS
+# Eight bytes of a copy to or from the coproc's memory.
 _COPY_PS = 10 * PS_PER_NS
 _SRAM_BYTES = reg.RANGE_BYTES[reg.SRAM]
 _EMPTY = bytes(_SRAM_BYTES)
 
-_UNIT_REGISTERS = len(jobunit.STAGED) + 4 + jobunit.PLACES * jobunit.PLACE_BYTES // 4
-_CONTEXT_PS = (_UNIT_REGISTERS + len(reg.REGISTERS) + reg.ENTRIES // 2) * _ACCESS_PS
+_CONTEXT_PS = (jobunit.CONTEXT_REGISTERS + len(reg.REGISTERS) + reg.ENTRIES // 2) * ACCESS_PS
 _SRAM_PS = _SRAM_BYTES // 8 * _COPY_PS
 
 
@@ -35,8 +33,8 @@ class XxcPlatform(JobUnitPlatform):
     hardware = "xxc"
     compatible = ("vendor_xxx,coproc_xxc",)
     own_mmu = True
-    leave_cost_ps = 4 * _ACCESS_PS + _CONTEXT_PS + 2 * _SRAM_PS
-    enter_cost_ps = 1 * _ACCESS_PS + _CONTEXT_PS + _SRAM_PS
+    leave_cost_ps = 4 * ACCESS_PS + _CONTEXT_PS + 2 * _SRAM_PS
+    enter_cost_ps = 1 * ACCESS_PS + _CONTEXT_PS + _SRAM_PS
     reset_cost_ps = JobUnitPlatform.reset_cost_ps + leave_cost_ps
 
     @classmethod

@@ -68,7 +68,7 @@ class ConstantBandwidthServer(Scheduler):
     """
 
     name = "cbs"
-    summary = "a budget in each period, by deadlines; what is left goes to whoever has work"
+    summary = "a budget in each period; what is left goes to whoever has work"
     parameters = (
         Parameter(
             "budget",

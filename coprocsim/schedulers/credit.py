@@ -64,7 +64,7 @@ class Credit(Scheduler):
     """A vcoproc that has used its cap is parked until the next period; what it overran is taken off then."""
 
     name = "credit"
-    summary = "as Xen's: credits by weight, a cap, and a boost for who wakes and has credits left"
+    summary = "as Xen's: credits by weight, a cap, a boost for who wakes"
     books_overrun = True
     parameters = (
         Parameter(

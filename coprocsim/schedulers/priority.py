@@ -15,7 +15,7 @@ class FixedPriority(ByJob):
     """Among equals the job that was released first runs."""
 
     name = "priority"
-    summary = "the highest priority that has work runs; equals are first come, first served"
+    summary = "the highest that has work runs; equals first come, first served"
     parameters = (
         Parameter(
             "priority",

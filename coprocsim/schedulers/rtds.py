@@ -111,7 +111,7 @@ class DeferrableServer(Scheduler):
             "extratime",
             Kind.NUMBER,
             0,
-            "1: out of budget it takes what nobody with budget wants (Xen's default)",
+            "1: out of budget it takes what is left over (Xen's default)",
             0,
             1,
             scope=Scope.VCOPROC,

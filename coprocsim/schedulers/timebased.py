@@ -50,7 +50,7 @@ class TimeBased(Scheduler):
     """Whoever waits and has a budget waits for one tick, job and switch of each other, and for the new ones' time."""
 
     name = "timebased"
-    summary = "GVT-g: a budget by weight, which is a cap too; a running job is never preempted"
+    summary = "as GVT-g: a budget by weight, a cap too; never preempts a job"
     books_overrun = True
     parameters = (
         Parameter(

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from coprocsim.model import Json, VcoprocId
+from coprocsim.model import UNSCHEDULED, Json, VcoprocId
 from coprocsim.parameters import Value
 from coprocsim.schedulers.base import Decision, Idle, Ran, Scheduler, Turn
 
@@ -10,7 +10,7 @@ from coprocsim.schedulers.base import Decision, Idle, Ran, Scheduler, Turn
 class Unscheduled(Scheduler):
     """Lets nobody run, since everybody does."""
 
-    name = "none"
+    name = UNSCHEDULED
     summary = "the hardware shares itself"
 
     def add(self, vcoproc: VcoprocId, settings: Mapping[str, Value], now_ps: int) -> None:

@@ -4,6 +4,7 @@ One command is one transaction. Whoever changes a machine holds its lock from be
 two commands queue up; who only looks sees the last commit and waits for nobody. A killed command leaves no trace.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,7 @@ from coprocsim.store.tables import (
 
 if TYPE_CHECKING:
     from coprocsim.model import TraceRow
+    from coprocsim.store.trace import Kept
 
 # How long to sleep between two tries for the lock; short sleeps let Ctrl-C through.
 _LOCK_POLL_S = 0.05
@@ -103,6 +105,18 @@ class MachineFile:
 
         return trace.between(self._sql, from_ps, to_ps)
 
+    def trace_backwards(self, from_ps: int, to_ps: int) -> "Iterator[TraceRow]":
+        """Yield the same, the last row first."""
+        from coprocsim.store import trace  # noqa: PLC0415 - as above
+
+        return trace.backwards(self._sql, from_ps, to_ps)
+
+    def trace_kept(self) -> "Kept":
+        """Return how much of the trace there is, and how much is gone."""
+        from coprocsim.store import trace  # noqa: PLC0415 - as above
+
+        return trace.kept(self._sql)
+
     @property
     def trace_begins_ps(self) -> int:
         """From which instant on the trace is whole: 0 unless it has outgrown its limit."""
@@ -153,7 +167,7 @@ def read(path: Path) -> Iterator[MachineFile]:
     Raises NoMachine if there is none in it, and StateError as `opened` does.
     """
     require(path)
-    with _connected(path) as connection:
+    with _connected(path, unchanging=_is_unchanging(path)) as connection:
         connection.execute("BEGIN")
         _check_whole(connection, path)
         file = MachineFile(connection, path)
@@ -187,12 +201,21 @@ def no_machine() -> NoMachine:
     return NoMachine("no machine is up", hint="start one with `coprocsim boot SYSTEM.dtb`")
 
 
+def _is_unchanging(path: Path) -> bool:
+    """Return whether a file can only be looked at and is whole: no lock can be made beside it, and no log is."""
+    return not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+
+
 @contextmanager
-def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+def _connected(path: Path, *, unchanging: bool = False) -> Iterator[sqlite3.Connection]:
+    where = f"{path.absolute().as_uri()}?immutable=1" if unchanging else path
     try:
-        with closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(where, timeout=_BUSY_S, isolation_level=None, uri=unchanging)) as connection:
             # Before anything is set: nothing must be changed in a file that is not ours.
             _check(connection, path)
+            if unchanging:
+                yield connection
+                return
             if path.stat().st_size == 0:
                 connection.execute("PRAGMA auto_vacuum = FULL")
             # Readers see the last commit while a long run writes.

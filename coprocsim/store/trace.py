@@ -7,7 +7,7 @@ a run was cut into commands.
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -15,6 +15,18 @@ from coprocsim.errors import StateError
 from coprocsim.model import TraceRow
 
 CHUNK_ROWS = 4096
+
+
+class Kept(NamedTuple):
+    """What the file has of the trace: `rows` of them from `begins_ps` on; `dropped` older ones outgrew the limit."""
+
+    rows: int
+    dropped: int
+    begins_ps: int
+    ends_ps: int
+    size_bytes: int
+
+
 _ROWS = msgspec.msgpack.Decoder(list[tuple[int | str, ...]])
 
 
@@ -58,6 +70,24 @@ def between(sql: sqlite3.Connection, from_ps: int, to_ps: int) -> Iterator[Trace
         for row in _unpack(data):
             if from_ps <= row[0] <= to_ps:
                 yield row
+
+
+def backwards(sql: sqlite3.Connection, from_ps: int, to_ps: int) -> Iterator[TraceRow]:
+    """Yield the rows between two instants, both included, the last one first."""
+    query = "SELECT data FROM trace_chunk WHERE last_ps >= ? AND first_ps <= ? ORDER BY number DESC"
+    for (data,) in sql.execute(query, (from_ps, to_ps)):
+        for row in reversed(_unpack(data)):
+            if from_ps <= row[0] <= to_ps:
+                yield row
+
+
+def kept(sql: sqlite3.Connection) -> Kept:
+    """Return what there is, without unpacking it."""
+    query = """SELECT coalesce(sum(rows), 0), coalesce(min(number), 1), coalesce(min(first_ps), 0),
+        coalesce(max(last_ps), 0), coalesce(sum(length(data)), 0) FROM trace_chunk"""
+    rows, number, begins_ps, ends_ps, size_bytes = sql.execute(query).fetchone()
+    # Only full chunks are dropped.
+    return Kept(rows, (number - 1) * CHUNK_ROWS, begins_ps if number > 1 else 0, ends_ps, size_bytes)
 
 
 def _unpack(data: bytes) -> list[TraceRow]:

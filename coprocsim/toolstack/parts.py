@@ -6,7 +6,7 @@ from coprocsim.errors import LookupFailed, PluginError, did_you_mean
 from coprocsim.guests import WORKLOADS
 from coprocsim.hardware import MODELS
 from coprocsim.hypervisor.machine import Parts
-from coprocsim.model import Setting
+from coprocsim.model import UNSCHEDULED, Setting
 from coprocsim.options.build import Build, algorithm_symbol, platform_symbol
 from coprocsim.parameters import BadSetting, BadValue, Scope, Value, named, of_scope
 from coprocsim.platforms import PLATFORMS
@@ -82,8 +82,8 @@ def builds_in(symbol: str) -> str:
 def parts_of(row: CoprocRow) -> Parts:
     """Return the classes of a stored coproc; PluginError if one of them is not there any more."""
     algorithms: Mapping[str, type[Scheduler]] = ALGORITHMS
-    if row.algorithm == Unscheduled.name:
-        algorithms = {Unscheduled.name: Unscheduled}
+    if row.algorithm == UNSCHEDULED:
+        algorithms = {UNSCHEDULED: Unscheduled}
     for name, known, what in (
         (row.hardware, MODELS, "hardware model"),
         (row.platform, PLATFORMS, "platform"),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from coprocsim.errors import CoprocsimError, LookupFailed, StateError
+from coprocsim.errors import CoprocsimError, LookupFailed, StateError, nearest
 from coprocsim.hypervisor.state import Coproc, Phase
 from coprocsim.model import FaultKind
 from coprocsim.toolstack.deeds import ClearFaults, InjectFault, RaiseLine
@@ -91,5 +91,7 @@ def _line_named(coproc: Coproc, name: str) -> str:
     ]
     if len(found) != 1:
         hint = "it has " + (", ".join(f"`{each.name}` ({each.label})" for each in lines) or "none")
+        near = nearest(name, (each.name for each in lines))
+        hint += f"; did you mean `{near}`?" if near else ""
         raise LookupFailed(f"`{coproc.spec.coproc_id}` has no interrupt line `{name}`", hint=hint)
     return found[0]

@@ -15,7 +15,7 @@ from coprocsim.schedulers.rrobin import RoundRobin
 from coprocsim.units import PS_PER_MS, PS_PER_S
 from tests.scripted import ScriptedHardware, ScriptedPlatform
 
-_SPEC = CoprocSpec(
+SPEC = CoprocSpec(
     "c0",
     "/c0",
     (),
@@ -31,14 +31,15 @@ _SPEC = CoprocSpec(
 def _machine(parts: Parts, slice_ps: int, checks: bool) -> Hypervisor:
     board = Board(seed=1, timeline=Timeline(), checks=checks)
     settings: dict[str, Value] = {"slice": slice_ps, "wake": "tail", "min-run": 0}
-    coproc = build_coproc(board, _SPEC, parts, settings, Sharing())
+    coproc = build_coproc(board, SPEC, parts, settings, Sharing())
     coproc.platform.probe(0)
     return Hypervisor(board)
 
 
-def _domain(machine: Hypervisor, name: str, *workload: tuple[str, str]) -> Domain:
+def add_domain(machine: Hypervisor, name: str, *workload: tuple[str, str]) -> Domain:
+    """Add a domain with a vcoproc of the coproc, and work for it."""
     options = tuple(Setting(*option) for option in workload)
-    plan = domains.VcoprocPlan("c0", _SPEC.regions, {}, options)
+    plan = domains.VcoprocPlan("c0", SPEC.regions, {}, options)
     return domains.create(machine.board, domains.DomainPlan(name, 64, 64, 1, (plan,)))
 
 
@@ -46,7 +47,7 @@ def switching_machine(sleepers: int = 0, checks: bool = False) -> float:
     """Return context switches per second between two vcoprocs that always have work, beside `sleepers` that do not."""
     machine = _machine(Parts(ScriptedHardware, ScriptedPlatform, RoundRobin), PS_PER_MS, checks)
     for number in range(2 + sleepers):
-        domain = _domain(machine, f"guest{number}")
+        domain = add_domain(machine, f"guest{number}")
         if number < 2:
             lifecycle.wake(machine.board, domain.vcoprocs[0])
     count = 50_000
@@ -60,7 +61,7 @@ def jobs_machine(checks: bool = False) -> float:
     """Return jobs per second of three guests with a job of 0.3 ms every ms, each with its switch and interrupt."""
     machine = _machine(Parts(ReferenceHardware, ReferencePlatform, RoundRobin), 10 * PS_PER_MS, checks)
     for number in range(3):
-        _domain(
+        add_domain(
             machine, f"guest{number}", ("kind", "periodic"), ("period", "1ms"), ("work", "0.3ms"), ("reaction", "0us")
         )
     began = time.perf_counter()

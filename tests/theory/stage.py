@@ -144,14 +144,28 @@ def play(
     checks: bool = True,
     **settings: Value,
 ) -> Played:
-    """Let `tasks` share a coproc for `until_ms`; `min_run` in `settings` is `min-run`.
+    """Let `tasks` share a coproc for `until_ms`; `min_run` in `settings` is `min-run`."""
+    values = {name.replace("_", "-"): value for name, value in settings.items()}
+    return play_with(
+        values, algorithm, tasks, until_ms, platform=platform, sharing=sharing, hz=hz, streams=streams, checks=checks
+    )
 
-    An IOMMU has no contexts for more than 128 tasks: so many need a coproc without `streams`. The `checks` of isolation
-    look at each task at each decision.
-    """
+
+def play_with(
+    values: Mapping[str, Value],
+    algorithm: type[Scheduler],
+    tasks: Sequence[Task],
+    until_ms: float,
+    *,
+    platform: type[Platform] = Free,
+    sharing: Sharing = UNCHARGED,
+    hz: int = 10**9,
+    streams: int = 1,
+    checks: bool = True,
+) -> Played:
+    """Do the same with parameters by their own names."""
     machine = Machine()
     machine.board.checks = checks
-    values = {name.replace("_", "-"): value for name, value in settings.items()}
     described = spec("gpu0", hz=hz, streams=streams)
     coproc = machine.coproc("gpu0", platform, algorithm, settings=values, sharing=sharing, described=described)
     vcoprocs = []

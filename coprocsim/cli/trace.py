@@ -1,0 +1,291 @@
+"""`trace`: how much of it there is; `trace show` reads it as a log, `trace export` writes it for other programs."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from coprocsim.cli import messages
+from coprocsim.cli.arguments import coprocs, domains, duration
+from coprocsim.cli.progress import Progress
+from coprocsim.cli.tables import json_option, print_json
+
+if TYPE_CHECKING:
+    from coprocsim.model import TraceRow
+    from coprocsim.observe.trace import Choice, Names
+    from coprocsim.observe.view import View
+
+# The last ones are held in memory.
+_LAST_MAX = 100_000
+_PROGRESS_ROWS = 4096
+
+
+def _choice_options() -> list[click.Parameter]:
+    """Return the options by which rows are chosen."""
+    return [
+        click.Option(["--from", "from_ps"], metavar="INSTANT", callback=duration, help="From when on; default: boot."),
+        click.Option(["--to", "to_ps"], metavar="INSTANT", callback=duration, help="Up to when; default: now."),
+        click.Option(["--coproc"], metavar="COPROC", shell_complete=coprocs, help="Only this coproc."),
+        click.Option(["--domain"], metavar="DOMAIN", shell_complete=domains, help="Only this one; an id, if gone."),
+        click.Option(["--kind", "kinds"], metavar="KIND[,KIND...]", multiple=True, help="Only these kinds of rows."),
+        click.Option(["--last"], type=click.IntRange(1, _LAST_MAX), metavar="N", help="Only the last N of them."),
+    ]
+
+
+@click.group("trace", invoke_without_command=True, epilog="Example: coprocsim trace show --domain tablet --last 20")
+@json_option
+@click.pass_context
+def trace_command(ctx: click.Context, as_json: bool) -> None:
+    """Show what has happened, as a log; or write it for other programs.
+
+    Without a subcommand: how much of the trace is kept.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from coprocsim.observe.view import view
+    from coprocsim.store import read
+    from coprocsim.units import show_instant, show_size
+
+    with read(ctx.obj) as file:
+        kept, limit_bytes = file.trace_kept(), view(file).machine.trace_limit_bytes
+    if as_json:
+        print_json({**kept._asdict(), "limit_bytes": limit_bytes})
+        return
+    print(f"{_rows(kept.rows)} from {show_instant(kept.begins_ps)} s to {show_instant(kept.ends_ps)} s")
+    print(f"{show_size(kept.size_bytes)} of {show_size(limit_bytes)}; {_rows(kept.dropped)} older than that dropped")
+
+
+@trace_command.command(
+    params=_choice_options(), epilog="Example: coprocsim trace show --from 20ms --to 30ms --kind denial,switch"
+)
+@json_option
+@click.pass_obj
+def show(
+    machine: Path,
+    from_ps: int | None,
+    to_ps: int | None,
+    coproc: str | None,
+    domain: str | None,
+    kinds: tuple[str, ...],
+    last: int | None,
+    as_json: bool,
+) -> None:
+    """Show what has happened, a line for each thing, in order.
+
+    KIND is state, switch, denial, iommu, job, irq, access, dma, fault, reset, finding, setting or domain.
+    """
+    from coprocsim.observe.trace import Names
+    from coprocsim.observe.view import view
+    from coprocsim.store import read
+
+    with read(machine) as file:
+        seen = view(file)
+        choice = _choice(seen, from_ps, to_ps, coproc, domain, kinds, last)
+        begins_ps = file.trace_begins_ps
+        rows, names = choice.rows(file), Names(seen)
+        if as_json:
+            _print_document(choice, begins_ps, rows, names)
+        else:
+            _print_log(seen, rows, names)
+    if begins_ps > choice.from_ps:
+        _say_what_is_gone(begins_ps)
+
+
+def _choice(
+    seen: "View",
+    from_ps: int | None,
+    to_ps: int | None,
+    coproc: str | None,
+    domain: str | None,
+    kinds: tuple[str, ...],
+    last: int | None,
+) -> "Choice":
+    """Return what is chosen, each name looked up."""
+    from coprocsim.errors import CoprocsimError, LookupFailed, did_you_mean
+    from coprocsim.observe.trace import KINDS, Choice
+    from coprocsim.units import show_instant
+
+    start_ps, end_ps = from_ps or 0, seen.now_ps if to_ps is None else min(to_ps, seen.now_ps)
+    if start_ps > end_ps:
+        what = f"nothing lies between {show_instant(start_ps)} s and {show_instant(end_ps)} s"
+        raise CoprocsimError(what, hint=f"it is {show_instant(seen.now_ps)} s now")
+    wanted = [each.strip() for part in kinds for each in part.split(",")]
+    for each in wanted:
+        if each not in KINDS:
+            raise LookupFailed(f"no kind of row is called `{each}`", hint=did_you_mean(each, KINDS, "there are"))
+    return Choice(
+        start_ps,
+        end_ps,
+        None if coproc is None else seen.coproc_named(coproc).coproc_id,
+        None if domain is None else _domain_id(seen, domain),
+        frozenset(wanted),
+        last,
+    )
+
+
+def _domain_id(seen: "View", name: str) -> int:
+    """Return a domain's id; that of one that is gone, too, where it is given as an id."""
+    if name.isascii() and name.isdecimal() and len(name) < 20 and int(name) < seen.machine.next_domain_id:
+        return int(name)
+    return seen.domain_named(name).domain_id
+
+
+def _print_log(seen: "View", rows: "Iterable[TraceRow]", names: "Names") -> None:
+    from coprocsim.observe.trace import domain_of
+    from coprocsim.observe.words import alarming, in_words
+    from coprocsim.units import show_instant
+
+    colour = messages.wants_colour(sys.stdout)
+    whole = len(str(seen.now_ps // 10**12))
+    at, where = whole + 13, max(6, *(len(coproc) for coproc in seen.coprocs))
+    whose = max(6, *(len(row.name) for row in seen.domains.values()))
+    title = f"{'At(s)':<{at}}  {'Coproc':<{where}}  {'Domain':<{whose}}  What"
+    print(f"\033[1m{title}\033[0m" if colour else title)
+    for row in rows:
+        names.learn(row)
+        domain_id = domain_of(row)
+        domain = "-" if domain_id is None else names.of(domain_id)
+        words = in_words(row)
+        if colour:
+            style = "31" if alarming(row) else _COLOURS.get((row[2], str(row[-1])))
+            words = words if style is None else f"\033[{style}m{words}\033[0m"
+        instant = show_instant(row[0]).rjust(whole + len(show_instant(row[0]).partition(".")[2]) + 1)
+        print(f"{instant:<{at}}  {row[1]:<{where}}  {domain:<{whose}}  {words}")
+
+
+_COLOURS = {("state", "RUNNING"): "32", ("state", "WAITING"): "33"}
+
+
+def _print_document(choice: "Choice", begins_ps: int, rows: "Iterable[TraceRow]", names: "Names") -> None:
+    """Print one JSON document, row by row: it may be longer than memory."""
+    from coprocsim.observe.trace import domain_of, fields, kind_of
+    from coprocsim.observe.words import in_words
+
+    print(f'{{\n  "from_ps": {choice.from_ps},\n  "to_ps": {choice.to_ps},\n  "begins_ps": {begins_ps},\n  "rows": [')
+    before = ""
+    for row in rows:
+        names.learn(row)
+        domain_id = domain_of(row)
+        document = {
+            "at_ps": row[0],
+            "coproc": None if row[1] == "-" else row[1],
+            "kind": kind_of(row),
+            "what": row[2],
+            "domain": None if domain_id is None else names.of(domain_id),
+            "domain_id": domain_id,
+            **fields(row),
+            "words": in_words(row),
+        }
+        print(f"{before}    {json.dumps(document, ensure_ascii=False)}", end="")
+        before = ",\n"
+    print("\n  ]\n}" if before else "  ]\n}")
+
+
+# ---------------------------------------------------------------- export
+
+
+@trace_command.command(
+    params=_choice_options(), epilog="Example: coprocsim trace export gpu0.vcd --coproc gpu0; gtkwave gpu0.vcd"
+)
+@click.argument("path", metavar="FILE", type=click.Path(allow_dash=True))
+@click.option(
+    "--format",
+    "name",
+    type=click.Choice(["xentrace", "vcd", "chrome", "perfetto", "csv"]),
+    help="Default: as the suffix says.",
+)
+@json_option
+@click.pass_obj
+def export(
+    machine: Path,
+    path: str,
+    name: str | None,
+    from_ps: int | None,
+    to_ps: int | None,
+    coproc: str | None,
+    domain: str | None,
+    kinds: tuple[str, ...],
+    last: int | None,
+    as_json: bool,
+) -> None:
+    """Write the trace to FILE, or to stdout where that is `-`, for xenalyze, GTKWave, Perfetto, or a table program.
+
+    KIND is as `trace show --help` says. A FILE that is there is replaced when the new one is complete.
+    """
+    from coprocsim.observe.exporters import FORMATS, format_of, writer
+    from coprocsim.observe.exporters.scene import scene
+    from coprocsim.observe.view import view
+    from coprocsim.store import read
+    from coprocsim.units import show_instant
+
+    name = name or format_of(path)
+    if name is None:
+        known = ", ".join(f"`{suffix}`" for each in FORMATS.values() for suffix in each.suffixes)
+        raise click.UsageError(f"say which `--format`: `{path}` ends with none of {known}")
+    write = writer(name)
+    with read(machine) as file, Progress() as progress:
+        seen = view(file)
+        choice = _choice(seen, from_ps, to_ps, coproc, domain, kinds, last)
+        begins_ps = file.trace_begins_ps
+        # Two looks at the rows: who takes part in all of it must be known before the first one is written.
+        found = scene(seen, file, choice)
+        with _written(path, text=FORMATS[name].text) as out:
+            write(out, found, _watched(choice.rows(file), found.from_ps, found.to_ps, progress))
+    if begins_ps > choice.from_ps:
+        _say_what_is_gone(begins_ps)
+    if path == "-":
+        return
+    if as_json:
+        document = {"file": path, "format": name, "rows": found.rows, "from_ps": found.from_ps, "to_ps": found.to_ps}
+        print_json(document)
+        return
+    print(f"{path}: {_rows(found.rows)} from {show_instant(found.from_ps)} s to {show_instant(found.to_ps)} s")
+    print(f"look at it with: {FORMATS[name].opened_by.replace('FILE', path)}")
+
+
+def _watched(rows: "Iterable[TraceRow]", from_ps: int, to_ps: int, progress: Progress) -> "Iterator[TraceRow]":
+    """Yield the rows and show how far it is; click.Abort when somebody wants it to end."""
+    for number, row in enumerate(rows):
+        if number % _PROGRESS_ROWS == 0 and not progress(row[0] - from_ps, to_ps - from_ps):
+            raise click.Abort
+        yield row
+
+
+@contextmanager
+def _written(path: str, *, text: bool) -> Iterator[BinaryIO]:
+    """Open a file that has its name only when it is complete; stdout where it is `-`."""
+    from coprocsim.errors import CoprocsimError
+
+    if path == "-":
+        if sys.stdout.isatty() and not text:
+            raise CoprocsimError("this format is no text, and a terminal shows nothing else", hint="name a FILE")
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        return
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        raise CoprocsimError(f"`{path}` is no file", hint="`-` is stdout")
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as out:
+            yield out
+        beside.replace(target)
+    except OSError as error:
+        raise CoprocsimError(f"cannot write `{path}`: {error.strerror}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _say_what_is_gone(begins_ps: int) -> None:
+    from coprocsim.units import show_instant
+
+    messages.note(f"what was before {show_instant(begins_ps)} s has outgrown `--trace-limit`, and is gone")
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
