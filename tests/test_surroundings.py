@@ -68,7 +68,18 @@ def test_arrivals_that_are_none_are_refused_as_a_file(shell):
 def test_a_machine_that_shares_nothing_can_be_looked_at(shell, tmp_path):
     (tmp_path / "bare.dtb").write_bytes(blob({"compatible": "acme,bare"}))
     assert shell("$C boot --force bare.dtb").returncode == 0
-    looking = ("list", "stats", "stats --json", "timeline", "trace show", "verify", "top", "history", "replay", "analyse")
+    looking = (
+        "list",
+        "stats",
+        "stats --json",
+        "timeline",
+        "trace show",
+        "verify",
+        "top",
+        "history",
+        "replay",
+        "analyse",
+    )
     for command in looking:
         done = shell(f"$C {command}")
         assert done.returncode == 0, f"{command}: {done.stderr}"

@@ -74,7 +74,9 @@ def stats_command(machine: Path, coproc: str | None, domain: str | None, since_p
     if begins_ps:
         from coprocsim.units import show_instant
 
-        messages.note(f"the trace has outgrown its limit: before {show_instant(begins_ps)} s it is gone, not these figures")
+        messages.note(
+            f"the trace has outgrown its limit: before {show_instant(begins_ps)} s it is gone, not these figures"
+        )
 
 
 def _since(machine: Path, since_ps: int, coproc: str | None, domain: str | None, as_json: bool) -> None:
