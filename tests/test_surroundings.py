@@ -67,7 +67,7 @@ def test_arrivals_that_are_none_are_refused_as_a_file(shell):
 
 def test_a_machine_that_shares_nothing_can_be_looked_at(shell, tmp_path):
     (tmp_path / "bare.dtb").write_bytes(blob({"compatible": "acme,bare"}))
-    assert shell("$C boot --force bare.dtb").returncode == 0
+    assert shell("$C boot --force bare.dtb && $C run 10ms").returncode == 0
     looking = (
         "list",
         "stats",
