@@ -9,7 +9,7 @@ COPROCSIM = COPROCSIM_STATE_DIR=$(DEMO) $(BIN)/coprocsim
 PARALLEL ?= 2
 ACCESSES ?= 10000000
 
-.PHONY: demo test check lint torture bench golden dtb clean
+.PHONY: demo test check lint torture bench golden dtb man clean
 
 demo: $(VENV)/.runs
 	@sh tests/demo.sh $(BIN)/coprocsim $(DEMO)
@@ -45,6 +45,11 @@ dtb: $(patsubst %.dts,%.dtb,$(wildcard dts/*.dts) tests/thirdparty/board.dts)
 
 %.dtb: %.dts
 	dtc -q -I dts -O dtb -o $@ $<
+
+# Manual pages: `man -M .venv/share/man coprocsim-run`.
+man: $(VENV)/.runs
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[man]'
+	@$(BIN)/python -m coprocsim.cli.manual $(VENV)/share/man/man1
 
 clean:
 	rm -rf $(VENV)

@@ -486,6 +486,14 @@ def test_an_error_is_coloured_on_a_terminal_only(home):
     assert "\033[1;33mwarning\033[0m: " in on_a_terminal(home, "boot", "dts/minimal.dtb")
 
 
+def test_which_check_is_being_made_is_shown_on_a_terminal_only(home):
+    ask = ("conformance", "null", "--examples", "1")
+    assert "1 of 9: it states itself and its parameters" in on_a_terminal(home, *ask)
+    status, out, err = home.run(*ask)
+    assert (status, err) == (0, "")
+    assert "of 9: " not in out
+
+
 def test_a_progress_bar_is_shown_on_a_terminal_only(home):
     home.busy()
     status, _, err = home.run("run", "100ms")

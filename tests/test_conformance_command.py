@@ -45,6 +45,53 @@ def test_a_mistake_is_shown_the_same_each_time_and_nothing_is_left_behind(tmp_pa
     assert failed[0]["steps"][-1].endswith(": save, and restore into a new one")
 
 
+def test_who_has_raised_is_said_of_the_part_and_not_of_what_it_calls(tmp_path: Path):
+    """The second one answers what the framework stumbles over: no line of it is on the way there."""
+    (tmp_path / "lost.py").write_text(
+        "import json\n"
+        "from coprocsim.model import VcoprocId, Wake\n"
+        "from coprocsim.platforms.generic import GenericPlatform\n"
+        "class Reads(GenericPlatform):\n"
+        "    def probe(self, now_ps):\n"
+        "        json.loads('')\n"
+        "class Wakes(GenericPlatform):\n"
+        "    def interrupt(self, vcoproc, line, now_ps):\n"
+        "        return (Wake(VcoprocId(77, 0)),)\n"
+    )
+    raised = []
+    for part in ("Reads", "Wakes"):
+        done = run(tmp_path, "conformance", f"lost:{part}", "--examples", "20", "--json")
+        assert done.returncode == 1, done.stderr
+        raised.append({each["raised_at"] for each in json.loads(done.stdout)["checks"]} - {None})
+    assert raised[0] == {"lost, line 6"}
+    assert [where.partition(",")[0] for where in raised[1]] == ["coprocsim.hypervisor.lifecycle"]
+    assert all(where.endswith("with what the part answers or states") for where in raised[1])
+
+
+def test_a_part_of_another_kind_is_told_from_one_that_is_nowhere(tmp_path: Path):
+    done = run(tmp_path, "conformance", "rrobin", "--kind", "platform")
+    assert done.stderr == (
+        "error: no platform `rrobin` is installed\n"
+        " hint: `rrobin` is a scheduler: leave `--kind` out, or write `--kind scheduler`\n"
+    )
+    done = run(tmp_path, "conformance", "rrobn", "--kind", "scheduler")
+    assert "did you mean `rrobin`?" in done.stderr
+    assert "`generic`" not in done.stderr
+
+
+def test_a_mistake_in_the_example_of_the_hardware_is_a_mistake_of_the_part(tmp_path: Path):
+    (tmp_path / "lost.py").write_text(
+        "from coprocsim.hardware.xxc import XxcHardware\n"
+        "from coprocsim.platforms.xxc import XxcPlatform\n"
+        "class Lost(XxcHardware):\n    name = 'lost'\n"
+        "    @classmethod\n    def example(cls):\n        return {}['node']\n"
+        "class Driver(XxcPlatform):\n    hardware = 'lost'\n"
+    )
+    done = run(tmp_path, "conformance", "lost:Driver", "--examples", "2")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "found: it raises KeyError: 'node'\nraised by: lost, line 7\n" in done.stdout
+
+
 def test_without_hypothesis_it_says_how_to_get_it(tmp_path: Path):
     done = run(tmp_path, "conformance", "rrobin", code="sys.modules['hypothesis'] = None")
     assert (done.returncode, done.stdout) == (1, "")

@@ -17,11 +17,10 @@ from coprocsim.snapshot import VcoprocSettingRow
 from coprocsim.store import MachineFile, read
 from coprocsim.toolstack import control
 from coprocsim.toolstack import domain as toolstack_domain
-from coprocsim.toolstack.boot import BootOptions, boot
+from tests.booted import booted, go_on
 from tests.machines import MS, US
 
 PROJECT = Path(__file__).parent.parent
-TREE = str(PROJECT / "dts/minimal.dtb")
 
 WORKLOADS = (
     "kind=backlog,work=12ms,uncuttable=all",
@@ -31,23 +30,6 @@ WORKLOADS = (
     "kind=trace,at=1ms:100ms,uncuttable=all",
     "kind=periodic,period=7ms,work=2ms,on_miss=abandon,dma=4096",
 )
-
-
-def go_on(*_: int) -> bool:
-    return True
-
-
-def booted(folder: Path, workloads: list[str], trace_limit_bytes: int = 2**20) -> Path:
-    """Return a machine with a domain for each workload."""
-    machine = folder / "machine.sqlite"
-    boot(machine, TREE, BootOptions({}, seed=3, trace_limit_bytes=trace_limit_bytes, force=True))
-    for number, workload in enumerate(workloads, start=1):
-        path = folder / f"{number}.cfg"
-        path.write_text(
-            f'name = "dom{number}"\nmemory = 16\ncoproc = [ "xxx0" ]\ncoproc_workload = [ "xxx0,{workload}" ]\n'
-        )
-        toolstack_domain.create(machine, str(path), (), paused=False, dry_run=False)
-    return machine
 
 
 def took(lane: timeline.Lane) -> Counter[str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.devicetree_blobs import blob
+
 PROJECT = Path(__file__).parents[1]
 
 
@@ -61,3 +63,24 @@ def test_arrivals_that_are_none_are_refused_as_a_file(shell):
     )
     binary = shell("$C workload set minimal gpu0 kind=trace,file=$P/dts/minimal.dtb")
     assert binary.stderr.endswith(" hint: it is no text in UTF-8\n")
+
+
+def test_a_machine_that_shares_nothing_can_be_looked_at(shell, tmp_path):
+    (tmp_path / "bare.dtb").write_bytes(blob({"compatible": "acme,bare"}))
+    assert shell("$C boot --force bare.dtb && $C run 10ms").returncode == 0
+    looking = (
+        "list",
+        "stats",
+        "stats --json",
+        "timeline",
+        "trace show",
+        "verify",
+        "top",
+        "history",
+        "replay",
+        "analyse",
+    )
+    for command in looking:
+        done = shell(f"$C {command}")
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+    assert shell("$C stats").stderr == "note: this machine shares no coproc\n"

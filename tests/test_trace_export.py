@@ -18,14 +18,15 @@ from pathlib import Path
 import pytest
 
 from coprocsim.cli import main
+from coprocsim.model import FaultKind
 from coprocsim.observe.exporters import FORMATS, format_of
 from coprocsim.observe.trace import FIELDS
 from coprocsim.observe.view import view, who
 from coprocsim.store import read
-from coprocsim.toolstack import control
+from coprocsim.toolstack import control, provoke
 from coprocsim.toolstack import domain as toolstack_domain
-from tests.machines import MS
-from tests.test_observe import booted, go_on
+from tests.booted import booted, go_on
+from tests.machines import MS, Row
 
 PROJECT = Path(__file__).parent.parent
 EVERY = ["xentrace", "vcd", "chrome", "perfetto", "csv"]
@@ -49,10 +50,11 @@ def program(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A machine with denials, resets, a domain that slept all the time, one that is paused and one that is gone."""
+    """A machine with denials, a hang and its reset, a domain that sleeps, one that was paused, and one that is gone."""
     machine = booted(tmp_path_factory.mktemp("busy"), BUSY)
     control.run(machine, 200 * MS, go_on)
     toolstack_domain.pause(machine, "dom2")
+    provoke.inject(machine, "xxx0", FaultKind.HANG, None, 1, 0)
     control.run(machine, 100 * MS, go_on)
     toolstack_domain.unpause(machine, "dom2")
     toolstack_domain.destroy(machine, "dom5")
@@ -81,6 +83,14 @@ def times_of(machine: Path) -> dict[str, tuple[int, int]]:
     with read(machine) as file:
         seen = view(file)
         return {who(row): (seen.run_ps(row), seen.wait_ps(row)) for row in seen.vcoprocs}
+
+
+def test_the_busy_machine_has_what_could_go_wrong(busy: Path):
+    with read(busy) as file:
+        rows: list[Row] = list(file.trace(0, view(file).now_ps))
+    whats = {(row[2], row[4]) for row in rows if len(row) > 4}
+    assert {("switch_from", "busy"), ("switch_from", "left"), ("domain", "paused"), ("domain", "destroyed")} <= whats
+    assert {"timeout", "reset"} <= {row[2] for row in rows}
 
 
 def test_a_suffix_tells_the_format():
@@ -295,6 +305,15 @@ def test_what_is_there_stays_when_the_export_fails(name: str, busy: Path, tmp_pa
     export(tmp_path / "machine.sqlite", target, "--format", name, status=1)
     assert target.read_text() == "as it was"
     assert not list(tmp_path.glob(".*part"))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_whoever_reads_only_the_beginning_meets_no_error(name: str, long: Path):
+    command = f"{sys.executable} -m coprocsim --machine machine trace export - --format {name} | head -c 1"
+    environment = os.environ | {"PYTHONPATH": str(PROJECT), "COPROCSIM_STATE_DIR": str(long.parent)}
+    done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, timeout=60, check=True)
+    assert len(done.stdout) == 1
+    assert done.stderr == b""
 
 
 def test_an_unknown_suffix_asks_for_the_format(busy: Path, tmp_path: Path, capsys):

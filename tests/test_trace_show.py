@@ -13,8 +13,8 @@ from coprocsim.store import read
 from coprocsim.store.trace import CHUNK_ROWS
 from coprocsim.toolstack import control
 from coprocsim.toolstack import domain as toolstack_domain
+from tests.booted import booted, go_on
 from tests.machines import MS, US
-from tests.test_observe import booted, go_on
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coprocsim.cli.progress import at_work_on
 from coprocsim.cli.tables import heading, json_option, print_json
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ def conformance_command(
         if not as_json:
             heading(f"{part.kind} {part.name}, {examples} scenarios for each check")
         verdicts = []
-        for check in part.checks:
-            verdicts.append(judge(check, examples))
+        for number, check in enumerate(part.checks, 1):
+            with at_work_on(f"{number} of {len(part.checks)}: {check.name}"):
+                verdicts.append(judge(check, examples))
             if not as_json:
                 _print_line(verdicts[-1])
     failed = [each for each in verdicts if each.outcome == "failed"]

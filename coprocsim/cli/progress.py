@@ -1,7 +1,9 @@
-"""How far a long command is, on a terminal; and Ctrl-C, which ends it where it is."""
+"""How far a long command is, or what it does, on a terminal; and Ctrl-C, which ends it where it is."""
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -63,3 +65,16 @@ def progress_bar(total_ps: int) -> "Bar | None":
     bar.add_task("", total=total_ps)
     bar.start()
     return bar
+
+
+@contextmanager
+def at_work_on(what: str) -> Iterator[None]:
+    """Show what is being done, where somebody can see it, for as long as it is."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True).status(Text(what)):
+        yield

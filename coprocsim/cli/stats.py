@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, duration
 from coprocsim.cli.tables import (
     exact_seconds,
@@ -48,13 +49,17 @@ def stats_command(machine: Path, coproc: str | None, domain: str | None, since_p
 
     with read(machine) as file:
         seen, settings, denied = view(file), file.rows(VcoprocSettingRow), file.rows(DenialRow)
-        histograms = file.rows(HistogramRow)
+        histograms, begins_ps = file.rows(HistogramRow), file.trace_begins_ps
     chosen = None if coproc is None else seen.coproc_named(coproc).coproc_id
     of_coprocs = [each for each in stats.coproc_stats(seen, settings) if chosen in {None, each.coproc}]
     of_vcoprocs = list(stats.vcoproc_stats(seen, coproc, domain, histograms))
     denials = list(stats.denials(seen, denied, coproc, domain))
     if as_json:
-        print_json({"now_ps": seen.now_ps, "coprocs": of_coprocs, "vcoprocs": of_vcoprocs, "denials": denials})
+        figures = {"coprocs": of_coprocs, "vcoprocs": of_vcoprocs, "denials": denials}
+        print_json({"now_ps": seen.now_ps, "trace_begins_ps": begins_ps, **figures})
+        return
+    if not seen.coprocs:
+        messages.note("this machine shares no coproc")
         return
     _print_coprocs(of_coprocs)
     if of_vcoprocs:
@@ -65,6 +70,12 @@ def stats_command(machine: Path, coproc: str | None, domain: str | None, since_p
         table(
             [*left("Coproc", "Denied by", "Waited"), *right("Times", "Time(ms)")],
             [(each.coproc, each.denier, each.sufferer, each.times, milliseconds(each.time_ps)) for each in denials],
+        )
+    if begins_ps:
+        from coprocsim.units import show_instant
+
+        messages.note(
+            f"the trace has outgrown its limit: before {show_instant(begins_ps)} s it is gone, not these figures"
         )
 
 

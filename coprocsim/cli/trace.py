@@ -1,6 +1,7 @@
 """`trace`: how much of it there is; `trace show` reads it as a log, `trace export` writes it for other programs."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -141,7 +142,7 @@ def _print_log(seen: "View", rows: "Iterable[TraceRow]", names: "Names") -> None
 
     colour = messages.wants_colour(sys.stdout)
     whole = len(str(seen.now_ps // 10**12))
-    at, where = whole + 13, max(6, *(len(coproc) for coproc in seen.coprocs))
+    at, where = whole + 13, max(6, *map(len, seen.coprocs), 0)
     whose = max(6, *(len(row.name) for row in seen.domains.values()))
     title = f"{'At(s)':<{at}}  {'Coproc':<{where}}  {'Domain':<{whose}}  What"
     print(f"\033[1m{title}\033[0m" if colour else title)
@@ -269,7 +270,7 @@ def _written(path: str, *, text: bool) -> Iterator[BinaryIO]:
     target = Path(path).resolve()
     if target.exists() and not target.is_file():
         raise CoprocsimError(f"`{path}` is no file", hint="`-` is stdout")
-    beside = target.with_name(f".{target.name}.part")
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with beside.open("wb") as out:
             yield out

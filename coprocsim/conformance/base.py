@@ -1,6 +1,7 @@
 """What a check is and how it is run: Hypothesis looks for a scenario that a part does not pass, and makes it short."""
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 _TRIES_MAX = 1_000
+_ROOMS = ("coprocsim.platforms.", "coprocsim.hardware.", "coprocsim.schedulers.", "coprocsim.guests.")
 
 
 class Broken(Exception):  # noqa: N818 - says what is so, not what went wrong with the check
@@ -203,6 +205,19 @@ def _judged(play: Callable[[], None], last: Callable[[], Trial]) -> Failure | No
 
 
 def _place(traceback: TracebackType | None) -> str | None:
-    """Return the module and line that raised."""
-    frames = [f"{frame.f_globals.get('__name__')}, line {line}" for frame, line in walk_tb(traceback)]
-    return frames[-1] if frames else None
+    """Return the module and line that raised: the innermost of another package, else of our parts, else of all."""
+    frames = [(str(frame.f_globals.get("__name__")), line) for frame, line in walk_tb(traceback)]
+    for is_of_parts in (_is_of_another_package, _is_one_of_our_parts):
+        for module, line in reversed(frames):
+            if is_of_parts(module):
+                return f"{module}, line {line}"
+    return f"{frames[-1][0]}, line {frames[-1][1]}, with what the part answers or states" if frames else None
+
+
+def _is_of_another_package(module: str) -> bool:
+    package = module.partition(".")[0]
+    return package not in {"coprocsim", *sys.stdlib_module_names} and not package.startswith("hypothesis")
+
+
+def _is_one_of_our_parts(module: str) -> bool:
+    return module.startswith(_ROOMS)

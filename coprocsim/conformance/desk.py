@@ -1,5 +1,6 @@
 """The desk: the stage on which the hypervisor is played to a platform, with two domains and no machine around them."""
 
+import json
 from typing import NamedTuple
 
 from hypothesis import assume
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from coprocsim.conformance.base import Broken, Trial, several
 from coprocsim.conformance.bench import model_of, node_of
-from coprocsim.conformance.hardware import PLACES, VALUES, Place
+from coprocsim.conformance.hardware import PLACES, VALUES, Place, expect_version
 from coprocsim.engine import Timeline
 from coprocsim.hardware.base import EXAMPLE_MEMORY, Write
 from coprocsim.hypervisor.machine import Parts, build_coproc
@@ -64,10 +65,11 @@ class Desk:
         self.coproc = build_coproc(self.board, node_of(platform), parts, {}, Sharing())
         self.platform, self.hardware = self.coproc.platform, self.coproc.hardware
         self.platform.probe(0)
-        self.running: VcoprocId | None = None
+        self.running: tuple[VcoprocId, ...] = ()
+        """Who has the coproc: one at most, unless its hardware shares itself."""
         self.last_seen: dict[str, bytes] = {}
         """The context as it was just before the last attempt to save it."""
-        self.dma: list[tuple[VcoprocId | None, DmaAccess]] = []
+        self.dma: list[tuple[tuple[VcoprocId, ...], DmaAccess]] = []
         """The hardware's accesses to memory, and who was running."""
         for vcoproc, memory in MEMORY.items():
             refused = self.platform.domain_create(vcoproc, memory)
@@ -117,7 +119,17 @@ class Desk:
         """Start a context that is loaded."""
         self.say(f"start {vcoproc}")
         self.platform.start(vcoproc, self.now_ps)
-        self.running = vcoproc
+        self.running = (vcoproc,) if self.platform.scheduled else (*self.running, vcoproc)
+
+    def rest(self) -> None:
+        """Save the driver, and go on with a new one that is restored from that."""
+        saved = self.platform.save()
+        expect_version(self.trial, saved)
+        self.say("save, and restore into a new one")
+        self.platform = type(self.platform)(self.coproc.spec, self.coproc.port)
+        self.platform.restore(json.loads(json.dumps(saved)))
+        found = "restored, it saves something else than it was restored from"
+        self.trial.expect(self.platform.save() == saved, found)
 
     def leave(self, vcoproc: VcoprocId) -> int:
         """After a moment save a context, as often as it denies; return what it cost. Give up if it denies for ever."""
@@ -127,7 +139,7 @@ class Desk:
             self.say(f"switch_from {vcoproc}")
             answer = self.platform.switch_from(vcoproc, self.now_ps)
             if isinstance(answer, Left):
-                self.running = None
+                self.running = ()
                 return answer.cost_ps
             if not isinstance(answer, Busy):
                 raise Broken(f"`switch_from` answers {answer}")
@@ -163,7 +175,7 @@ class Desk:
 
     def _is_mapped(self, vcoproc: VcoprocId, region: str, offset: int, size: int) -> bool:
         return (
-            vcoproc == self.running
+            vcoproc in self.running
             and not self._traps
             and any(
                 name == region and first <= offset and offset + size <= stop
@@ -177,11 +189,12 @@ class Desk:
             self.write(vcoproc, each)
 
     def registers(self, vcoproc: VcoprocId) -> dict[str, Answer | Refused]:
-        """Return the first words of each region, as a domain reads them."""
+        """Return the first words of each region, and of each part that is mapped, as a domain reads them."""
+        regions = [(region.name, 0, region.size_bytes) for region in self.coproc.spec.regions]
         return {
-            f"{region.name}+{offset:#x}": self.read(vcoproc, region.name, offset, 4)
-            for region in self.coproc.spec.regions
-            for offset in range(0, min(region.size_bytes, 0x200), 4)
+            f"{name}+{offset:#x}": self.read(vcoproc, name, offset, 4)
+            for name, first, stop in (*regions, *direct_offsets(self.coproc))
+            for offset in range(first, min(stop, first + 0x200), 4)
         }
 
     def expect_context(self, expected: dict[str, bytes], when: str) -> None:

@@ -111,13 +111,21 @@ def part_named(entry: str, kind: str | None = None) -> Part:
         return _of_class(imported(entry), entry, kind)
     found = [name for name, each in KINDS.items() if kind in {None, name} and entry in each.names()]
     if not found:
-        known = {name: None for each in KINDS.values() for name in each.names()}
-        what = f"no {kind or 'part'} `{entry}` is installed"
-        raise LookupFailed(what, hint=did_you_mean(entry, known, "write `module:Class`, or one of"))
+        raise _not_found(entry, kind)
     if len(found) > 1:
         hint = "add " + " or ".join(f"`--kind {name}`" for name in found)
         raise LookupFailed(f"more than one part has the name `{entry}`", hint=hint)
     return KINDS[found[0]].part(KINDS[found[0]].names()[entry], entry)
+
+
+def _not_found(entry: str, kind: str | None) -> LookupFailed:
+    """Return what is wrong with a name that is none, or that a part of another kind has."""
+    others = [name for name, each in KINDS.items() if entry in each.names()]
+    known = {name: None for each in KINDS if kind in {None, each} for name in KINDS[each].names()}
+    hint = did_you_mean(entry, known, "write `module:Class`, or one of")
+    if others:
+        hint = f"`{entry}` is a {others[0]}: leave `--kind` out, or write `--kind {others[0]}`"
+    return LookupFailed(f"no {kind or 'part'} `{entry}` is installed", hint=hint)
 
 
 def _of_class(part: object, entry: str, kind: str | None) -> Part:

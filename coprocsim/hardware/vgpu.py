@@ -7,8 +7,8 @@ import msgspec
 
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.datasheets import vgpu
-from coprocsim.hardware.base import Hardware, example_node
-from coprocsim.hardware.jobunit import JobUnit
+from coprocsim.hardware.base import Hardware, Write, example_node
+from coprocsim.hardware.jobunit import JobUnit, example_job
 from coprocsim.model import CoprocSpec, DmaAccess, Json
 
 _IDENTITY = 0x31555056  # "VPU1" in memory
@@ -32,6 +32,10 @@ class VirtualGpuHardware(Hardware):
     @classmethod
     def example(cls) -> CoprocSpec:
         return example_node({"0": 16 * vgpu.PAGE_BYTES}, streams=vgpu.OS_COUNT)
+
+    @classmethod
+    def example_job(cls) -> tuple[Write, ...]:
+        return tuple(write._replace(offset=vgpu.UNIT_OFFSET + write.offset) for write in example_job("0"))
 
     def __init__(self, coproc: CoprocSpec) -> None:
         super().__init__(coproc)

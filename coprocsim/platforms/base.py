@@ -109,8 +109,8 @@ class Platform(ABC):
     """The device tree strings that it claims."""
     scheduled: ClassVar[bool] = True
     """False for hardware that shares itself: no algorithm, no switches; every context is always on it. Then of the
-    hooks from `switch_from` to `resume` only `start` is called, when a domain begins or goes on, and `halt` when it is
-    paused or dies."""
+    hooks from `switch_from` to `reset_coproc` only `start` is called, when a domain begins or goes on, and `halt` when
+    it is paused or dies: `selfsharing.py` has the others."""
     own_mmu: ClassVar[bool] = False
     """Whether the platform itself contains the coproc's DMA, through an MMU of the coproc's own."""
     iommu_invalidate_ps: ClassVar[int] = 2 * PS_PER_US

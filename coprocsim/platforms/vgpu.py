@@ -4,17 +4,13 @@ All pages but the first are mapped to every domain; the bus tells the silicon wh
 the interrupt status of all, is trapped: a domain reads its own there. Interrupts go to all of them.
 """
 
-from typing import NoReturn
-
 import msgspec
 
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.datasheets import vgpu
 from coprocsim.model import CoprocSpec, Effect, Json, RaiseIrq, Region, VcoprocId
-from coprocsim.platforms.base import Answer, Done, Enter, Leave, Platform, Refused, RegisterPort, Reset
-from coprocsim.units import PS_PER_US
-
-_RESET_COST_PS = 100 * PS_PER_US
+from coprocsim.platforms.base import Answer, Refused, RegisterPort
+from coprocsim.platforms.selfsharing import SelfSharingPlatform
 
 
 class _Saved(msgspec.Struct):
@@ -23,14 +19,13 @@ class _Saved(msgspec.Struct):
     enabled: int
 
 
-class VirtualGpuPlatform(Platform):
+class VirtualGpuPlatform(SelfSharingPlatform):
     """Hands out OSIDs: the lowest that is free, as many as there are streams to tell their DMA apart."""
 
     name = "vgpu"
     summary = "a GPU that shares itself among eight domains"
     hardware = "vgpu"
     compatible = ("img,vgpu",)
-    scheduled = False
 
     def __init__(self, coproc: CoprocSpec, port: RegisterPort) -> None:
         super().__init__(coproc, port)
@@ -52,10 +47,6 @@ class VirtualGpuPlatform(Platform):
         self.port.write(self._region, offset, 4, value)
 
     # ------------------------------------------------------------ domains
-
-    @property
-    def switch_cost_max_ps(self) -> int:
-        return 0
 
     def domain_create(self, vcoproc: VcoprocId, memory: tuple[range, ...]) -> Refused | None:
         count = min(vgpu.OS_COUNT, len(self.coproc.streams) or vgpu.OS_COUNT)
@@ -85,26 +76,6 @@ class VirtualGpuPlatform(Platform):
 
     def iommu_streams(self, vcoproc: VcoprocId) -> tuple[int, ...]:
         return (self._osids[vcoproc],) if self.coproc.streams else ()
-
-    # ------------------------------------------------------------ no switches
-
-    def switch_from(self, vcoproc: VcoprocId, now_ps: int) -> Leave:
-        _never()
-
-    def switch_to(self, vcoproc: VcoprocId, now_ps: int) -> Enter:
-        _never()
-
-    def resume(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        _never()
-
-    def reset(self, vcoproc: VcoprocId, now_ps: int) -> Reset:
-        self._write(vgpu.OS_RESET, 1 << self._osids[vcoproc])
-        return Done(_RESET_COST_PS)
-
-    def reset_coproc(self, now_ps: int) -> Reset:
-        self.port.reset()
-        self._write(vgpu.OS_ENABLE, self._enabled)
-        return Done(_RESET_COST_PS)
 
     # ------------------------------------------------------------ traps and interrupts
 
@@ -142,7 +113,3 @@ class VirtualGpuPlatform(Platform):
     def restore(self, saved: Json) -> None:
         state = msgspec.convert(saved, _Saved)
         self._osids, self._enabled = dict(state.osids), state.enabled
-
-
-def _never() -> NoReturn:
-    raise AssertionError("hardware that shares itself is not switched")

@@ -27,6 +27,7 @@ from coprocsim.parameters import Kind, Parameter
 from coprocsim.platforms.base import Answer, Busy, Enter, Entered, Refused, Reset
 from coprocsim.platforms.generic import GenericPlatform
 from coprocsim.platforms.jobunit import Context
+from coprocsim.platforms.vgpu import VirtualGpuPlatform
 from coprocsim.platforms.xxc import XxcPlatform
 from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Turn
 from coprocsim.schedulers.rrobin import RoundRobin
@@ -192,6 +193,13 @@ class ForgetsAtRest(GenericPlatform):
         super().restore(saved)
         for context in self._contexts.values():
             context.places.clear()
+
+
+class OneNumberForAll(VirtualGpuPlatform):
+    """Lets the bus take all domains for the first."""
+
+    def bus_id(self, vcoproc: VcoprocId) -> int:
+        return 0
 
 
 class NoTableCheck(XxcPlatform):
@@ -390,6 +398,12 @@ BROKEN = [
         "while d2v0 runs, the hardware reads 64 bytes at 0x40000000",
     ),
     ("platform", WritesThrough, "a trap of one that is away touches nothing of others", "uses the register port"),
+    (
+        "platform",
+        OneNumberForAll,
+        "of hardware that shares itself each has its own part",
+        "after d2v0 has written, d1v0",
+    ),
     ("platform", ResetLeavesIt, "a reset frees the hardware and hurts no other context", "after `reset`, `"),
     ("platform", ResetForgetsAll, "a reset of the coproc keeps the contexts that were saved", "d2v0 reads"),
     ("platform", ForgetsAtRest, "saved and restored it answers the same", "restored, it saves something else"),

@@ -91,4 +91,4 @@ def test_a_change_stands_in_the_trace_at_its_instant():
     schedule.set_vcoproc(board, played.vcoprocs[1], (Setting("weight", "512"),))
     played.machine.hypervisor.settle()
     changes = [row for row in played.machine.rows("algorithm", "setting") if row[0] == 5 * MS]
-    assert [row[2:] for row in changes] == [("algorithm", "fair"), ("setting", "d2v0", "weight", 512)]
+    assert [row[2:] for row in changes] == [("algorithm", "fair"), ("setting", "d2v0", "weight", 512, "512")]

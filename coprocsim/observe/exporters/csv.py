@@ -4,10 +4,10 @@
 """
 
 import csv
-import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, BinaryIO
 
+from coprocsim.observe.exporters.text import Text
 from coprocsim.observe.trace import FIELDS, domain_of, fields, kind_of
 from coprocsim.units import PS_PER_NS
 
@@ -20,8 +20,7 @@ COLUMNS = ("at_ns", "at_ps", "coproc", "kind", "what", "domain_id", "domain", "v
 
 def write(out: BinaryIO, scene: "Scene", rows: "Iterable[TraceRow]") -> None:
     """Write the rows, below the columns' names."""
-    text = io.TextIOWrapper(out, "utf-8", newline="")
-    lines = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    lines = csv.DictWriter(Text(out), COLUMNS, lineterminator="\n")
     lines.writeheader()
     for row in rows:
         domain_id = domain_of(row)
@@ -37,4 +36,3 @@ def write(out: BinaryIO, scene: "Scene", rows: "Iterable[TraceRow]") -> None:
                 "domain": None if domain_id is None else scene.names.of(domain_id),
             }
         )
-    text.detach()

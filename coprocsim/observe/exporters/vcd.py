@@ -1,11 +1,12 @@
 """VCD, a waveform: for each coproc who has it, for each of its vcoprocs what it does. Exact: a time unit is 1 ps."""
 
-import io
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from vcd import VCDWriter
+
+from coprocsim.observe.exporters.text import Text
 
 if TYPE_CHECKING:
     from coprocsim.model import TraceRow
@@ -17,7 +18,7 @@ _EVENTS = ("irq", "job", "job_end")
 
 def write(out: BinaryIO, scene: "Scene", rows: "Iterable[TraceRow]") -> None:
     """Write variables, then changes."""
-    text = io.TextIOWrapper(out, "ascii", errors="backslashreplace", newline="")
+    text = cast("IO[str]", Text(out))
     # The machine's time is not of this world: the same trace gives the same file whenever it is written.
     with VCDWriter(text, "1 ps", date="0 is boot", version="coprocsim", init_timestamp=scene.from_ps) as vcd:
         has = {
@@ -45,8 +46,6 @@ def write(out: BinaryIO, scene: "Scene", rows: "Iterable[TraceRow]") -> None:
                 case ("irq" | "job" | "job_end" as event, str(name), *_) if name in scene.players:
                     vcd.change(events[name, event], row[0], True)
         vcd.close(scene.to_ps)
-    text.flush()
-    text.detach()
 
 
 def _who(scene: "Scene", what: str, by: str | None) -> str:
