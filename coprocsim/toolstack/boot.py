@@ -159,6 +159,7 @@ def power_on(
         _check_framework(spec, build)
     _check_streams(spec, report)
     for coproc_spec in spec.coprocs:
+        _check_regions(coproc_spec, report)
         platform = report.attempt(partial(_platform, coproc_spec, options, build), None)
         coproc = _bring_up(board, spec, coproc_spec, platform, build, report)
         if coproc is not None:
@@ -167,6 +168,7 @@ def power_on(
                 report.warn(what, NodePlace(coproc_spec.path))
             coproc.platform.probe(board.now_ps)
     for coproc_spec in spec.broken:
+        _check_regions(coproc_spec, report)
         _bring_up(board, spec, coproc_spec, None, build, report)
     _create_domain_0(board, spec, report)
     Hypervisor(board).settle()
@@ -201,6 +203,14 @@ def _check_streams(machine: MachineSpec, report: Report) -> None:
                     )
 
 
+def _check_regions(spec: CoprocSpec, report: Report) -> None:
+    for region in spec.regions:
+        with report.one():
+            if region.base + region.size_bytes > ADDRESS_STOP:
+                what = f"range `{region.name}` ends at {region.base + region.size_bytes:#x}"
+                raise DeviceTreeError(what, NodePlace(spec.path, "reg"), hint="a physical address has at most 52 bits")
+
+
 def _bring_up(
     board: Board,
     machine: MachineSpec,
@@ -210,11 +220,6 @@ def _bring_up(
     report: Report,
 ) -> Coproc | None:
     """Put a coproc on the board; without a platform it is only checked what can be, and None returned."""
-    for region in spec.regions:
-        with report.one():
-            if region.base + region.size_bytes > ADDRESS_STOP:
-                what = f"range `{region.name}` ends at {region.base + region.size_bytes:#x}"
-                raise DeviceTreeError(what, NodePlace(spec.path, "reg"), hint="a physical address has at most 52 bits")
     scheduler = report.attempt(lambda: _scheduler(machine, spec, platform, build), None)
     if scheduler is None:
         return None
