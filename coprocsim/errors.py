@@ -4,7 +4,8 @@ Raised where the mistake is known, with all that is known; caught once, in `cli`
 Who reads a file hands a `Report` down: with a `FullReport` a mistake does not end the reading.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
@@ -88,6 +89,17 @@ class Report:
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.warnings: list[str] = []
+        self.path: str | None = None
+        """The file that is being read."""
+
+    @contextmanager
+    def reading(self, path: str) -> Iterator[None]:
+        """Let what is found within the block be of that file."""
+        before, self.path = self.path, path
+        try:
+            yield
+        finally:
+            self.path = before
 
     def note(self, what: str) -> None:
         """Note what the user may want to know."""
@@ -151,13 +163,6 @@ class FullReport(Report):
     def __init__(self) -> None:
         super().__init__()
         self.problems: list[Problem] = []
-        self.path: str | None = None
-        """The file that is being read."""
-
-    @property
-    def errors(self) -> int:
-        """How many mistakes have been found so far."""
-        return sum(problem.severity is Severity.ERROR for problem in self.problems)
 
     def warn(self, what: str, place: Span | NodePlace | None = None, hint: str | None = None) -> None:
         """Note a warning, its place apart from it."""

@@ -129,6 +129,17 @@ def test_what_a_config_says_of_a_coproc_that_is_broken_in_the_tree_is_not_held_a
     assert errors(found(home, "own.dtb own.cfg")) == [(SCF, "coproc-path"), (3, 21)]
 
 
+def test_mistakes_of_a_domain_s_partial_tree_are_found_in_that(home: Home):
+    tree(home)
+    # A range takes two cells here, `#address-cells` and `#size-cells` being 1.
+    nodes = {"gpu": {"xen,vcoproc": "gpu0", "reg": [1, 2, 3]}, "dsp": {"xen,vcoproc": 7}}
+    (home.folder / "part.dtb").write_bytes(blob({"#address-cells": 1, "#size-cells": 1, **nodes}))
+    config(home, "own", 'coproc = [ "gpu0" ]\ndevice_tree = "part.dtb"\nvcpus = 0')
+    problems = found(home, "own.dtb own.cfg")
+    assert errors(problems) == [(5, 9), ("/gpu", "reg"), ("/dsp", "xen,vcoproc")]
+    assert [each["path"] for each in problems[-2:]] == ["part.dtb"] * 2
+
+
 # ---------------------------------------------------------------- what only shows together
 
 

@@ -42,6 +42,6 @@ def names_meant(tree: Tree) -> frozenset[str]:
     return _meant.names(tree)
 
 
-def load_domain_nodes(blob: bytes) -> tuple[VcoprocNode, ...]:
-    """Return the vcoprocs of a domain's partial device tree; DeviceTreeError if it is not right."""
-    return _older.domain_nodes(_blob.parse(blob))
+def load_domain_nodes(blob: bytes, report: Report | None = None) -> tuple[VcoprocNode, ...]:
+    """Return the vcoprocs of a domain's partial device tree; DeviceTreeError, as of `loads`, if it is not right."""
+    return _older.domain_nodes(_blob.parse(blob), report or Report())

@@ -42,17 +42,18 @@ def vcoproc_nodes(tree: Tree) -> Iterator[Node]:
             yield node
 
 
-def domain_nodes(tree: Tree) -> tuple[VcoprocNode, ...]:
+def domain_nodes(tree: Tree, report: Report) -> tuple[VcoprocNode, ...]:
     """Return what a domain's partial tree says: which coprocs, and at which guest addresses."""
     found: dict[str, VcoprocNode] = {}
     for node in vcoproc_nodes(tree):
-        name = node.string(VCOPROC)
-        if name in found:
-            what = f"a second node for coproc `{shortened(name)}`, after `{found[name].path}`"
-            raise node.refused(VCOPROC, what, "a domain has one vcoproc of each coproc")
-        if len(found) == COPROCS_MAX:
-            raise node.refused(VCOPROC, f"more than {COPROCS_MAX} vcoprocs", f"a domain has up to {COPROCS_MAX}")
-        # Without `reg` of its own the domain sees the coproc where it physically is.
-        windows = regions(node) if "reg" in node.properties else ()
-        found[name] = VcoprocNode(name, node.path, windows)
+        with report.one():
+            name = node.string(VCOPROC)
+            if name in found:
+                what = f"a second node for coproc `{shortened(name)}`, after `{found[name].path}`"
+                raise node.refused(VCOPROC, what, "a domain has one vcoproc of each coproc")
+            if len(found) == COPROCS_MAX:
+                raise node.refused(VCOPROC, f"more than {COPROCS_MAX} vcoprocs", f"a domain has up to {COPROCS_MAX}")
+            # Without `reg` of its own the domain sees the coproc where it physically is.
+            windows = regions(node) if "reg" in node.properties else ()
+            found[name] = VcoprocNode(name, node.path, windows)
     return tuple(found.values())

@@ -60,7 +60,7 @@ def check(tree_path: str, cfg_paths: Sequence[str], options: BootOptions) -> Che
         _check_together(board, {guest.spec.name: guest.path for guest in guests}, tree_path, build, report)
         warn_of_shared_passthrough(board, [(guest.path, guest.spec) for guest in guests], report)
     order = {path: number for number, path in enumerate((options.config_path, tree_path, *cfg_paths))}
-    problems = sorted(report.problems, key=lambda each: (order.get(each.path, 0), *_position(each)))
+    problems = sorted(report.problems, key=lambda each: (order.get(each.path, len(order)), *_position(each)))
     return Checked(tuple(problems), 1 + len(cfg_paths) + (options.config_path is not None))
 
 

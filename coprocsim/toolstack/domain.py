@@ -189,7 +189,8 @@ def _partial_tree(spec: DomainSpec, base: Path, report: Report) -> tuple[Vcoproc
     from coprocsim import devicetree  # noqa: PLC0415 - few configs name a tree
 
     try:
-        return devicetree.load_domain_nodes(blob)
+        with report.reading(str(path)):
+            return devicetree.load_domain_nodes(blob, report)
     except DeviceTreeError as error:
         where = f" at {error.place.node}" if isinstance(error.place, NodePlace) else ""
         # A machine's tree may be a source; a domain's is a blob.
