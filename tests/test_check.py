@@ -234,6 +234,15 @@ def test_a_source_is_compiled_and_its_syntax_error_has_a_line(home: Home):
     assert [(each["path"], each["line"]) for each in found(home, "own.dts")] == [("own.dts", 3)]
 
 
+def test_what_boot_is_told_about_platforms_and_options_holds_here_too(home: Home):
+    (home.folder / "own.dtb").write_bytes(blob(machine(gpu(compatible="acme,gpu"))))
+    assert errors(found(home, "own.dtb")) == [("/gpu@1000", "compatible")]
+    assert errors(found(home, "own.dtb --platform gpu0=generic", 0)) == []
+    (home.folder / "own.config").write_text("# CONFIG_COPROC_SCHED_RROBIN is not set\nCONFIG_NO_SUCH=y\n")
+    problems = found(home, "own.dtb --platform gpu0=generic --config own.config", 0)
+    assert [each["path"] for each in problems] == ["own.config", "own.dtb"]
+
+
 def test_a_warning_fails_only_where_strict_is_asked_for(home: Home):
     tree(home)
     config(home, "own", "vcpu = 2")

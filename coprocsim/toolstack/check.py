@@ -12,7 +12,7 @@ from coprocsim import devicetree, xlcfg
 from coprocsim.errors import CfgError, CoprocsimError, FullReport, LookupFailed, NodePlace, Problem, SourceError, Span
 from coprocsim.hypervisor import domains
 from coprocsim.hypervisor.state import Board, Domain, Vcoproc
-from coprocsim.model import DomainSpec, Setting
+from coprocsim.model import DOMAIN_0_NAME, DomainSpec, Setting
 from coprocsim.options.build import Build
 from coprocsim.parameters import BadSetting, MissingSetting
 from coprocsim.toolstack.analyse import deadlines_at_risk
@@ -48,16 +48,16 @@ def check(tree_path: str, cfg_paths: Sequence[str], options: BootOptions) -> Che
     check_installed()
     report = FullReport()
     build = _build(options, report)
-    report.path = tree_path
-    system = report.attempt(lambda: devicetree.loads(blob_of(tree_path), build.sharing, report), None)
-    board = None
-    if system is not None:
-        board, _ = power_on(system.machine, options, build, report)
-        warn_of_overlaps(system.machine, report)
-    guests = list(_read(cfg_paths, report))
+    board: Board | None = None
+    with report.reading(tree_path):
+        system = report.attempt(lambda: devicetree.loads(blob_of(tree_path), build.sharing, report), None)
+        if system is not None:
+            board, _ = power_on(system.machine, options, build, report)
+            warn_of_overlaps(system.machine, report)
+    guests = _read(cfg_paths, report)
     if system is not None and board is not None:
-        _check_guests(board, guests, devicetree.names_meant(system.tree), report)
-        _check_together(board, {guest.spec.name: guest.path for guest in guests}, tree_path, build, report)
+        paths = _check_guests(board, guests, devicetree.names_meant(system.tree), report)
+        _check_together(board, {DOMAIN_0_NAME: tree_path, **paths}, build, report)
         warn_of_shared_passthrough(board, [(guest.path, guest.spec) for guest in guests], report)
     order = {path: number for number, path in enumerate((options.config_path, tree_path, *cfg_paths))}
     problems = sorted(report.problems, key=lambda each: (order.get(each.path, len(order)), *_position(each)))
@@ -69,24 +69,24 @@ def _position(problem: Problem) -> tuple[int, int]:
 
 
 def _build(options: BootOptions, report: FullReport) -> Build:
-    report.path = options.config_path
-    if options.config_path is None:
-        return Build()
     path = options.config_path
-    build, warnings = report.attempt(lambda: build_of_file(path), (Build(), ()))
-    for warning in warnings:
-        report.warn(warning)
+    if path is None:
+        return Build()
+    with report.reading(path):
+        build, warnings = report.attempt(lambda: build_of_file(path), (Build(), ()))
+        for warning in warnings:
+            report.warn(warning)
     return build
 
 
 # ---------------------------------------------------------------- each guest
 
 
-def _read(cfg_paths: Sequence[str], report: FullReport) -> Iterator[_Guest]:
-    """Yield the guests whose configs can be read."""
+def _read(cfg_paths: Sequence[str], report: FullReport) -> list[_Guest]:
+    """Return the guests whose configs can be read."""
+    guests = []
     for path in cfg_paths:
-        report.path = path
-        with report.one():
+        with report.reading(path), report.one():
             try:
                 data = contents(path)
             except OSError as error:
@@ -94,29 +94,36 @@ def _read(cfg_paths: Sequence[str], report: FullReport) -> Iterator[_Guest]:
                 raise CoprocsimError(what, hint="name a domain config") from error
             spec = xlcfg.read_domain(data, path, report=report)
             # The others' warnings have to call a domain something, also one without a name of its own.
-            yield _Guest(path, spec if spec.name else replace(spec, name=Path(path).stem))
+            guests.append(_Guest(path, spec if spec.name else replace(spec, name=Path(path).stem)))
+    return guests
 
 
-def _check_guests(board: Board, guests: Sequence[_Guest], meant: frozenset[str], report: FullReport) -> None:
-    """Check what each guest asks for, then create all of them on the board."""
+def _check_guests(board: Board, guests: Sequence[_Guest], meant: frozenset[str], report: FullReport) -> dict[str, str]:
+    """Check what each guest asks for, then create all of them on the board; return their configs by their names."""
     plans = []
     for guest in guests:
-        report.path = guest.path
-        spec = _without_broken(board, guest.spec, meant)
-        plans.append(plan_domain(board, spec, Path(guest.path).parent, report)[0])
-    holders: dict[str, str] = {domain.name: "the machine" for domain in board.domains.values()}
+        with report.reading(guest.path):
+            spec = _without_broken(board, guest.spec, meant)
+            plans.append(plan_domain(board, spec, Path(guest.path).parent, report)[0])
+    of_machine = {domain.name for domain in board.domains.values()}
+    paths: dict[str, str] = {}
     for guest, plan in zip(guests, plans, strict=True):
-        report.path = guest.path
-        if plan.name not in holders:
-            holders[plan.name] = f"`{guest.path}`"
-            domain = _create(board, plan, report)
-            for vcoproc in domain.vcoprocs if domain else ():
-                for what in uncuttable([vcoproc]):
-                    report.warn(what, _place(vcoproc))
-        elif holders[plan.name] != "the machine":
-            with report.one():
-                what = f"the name `{plan.name}` is that of {holders[plan.name]}, too"
+        with report.reading(guest.path), report.one():
+            if plan.name in paths:
+                what = f"the name `{plan.name}` is that of `{paths[plan.name]}`, too"
                 raise CfgError(what, guest.spec.name_place, hint="no two domains have the same name")
+            # One that is called as a domain of the machine is refused already.
+            if plan.name not in of_machine:
+                paths[plan.name] = guest.path
+                _create_and_look(board, plan, report)
+    return paths
+
+
+def _create_and_look(board: Board, plan: domains.DomainPlan, report: FullReport) -> None:
+    domain = _create(board, plan, report)
+    for vcoproc in domain.vcoprocs if domain else ():
+        for what in uncuttable([vcoproc]):
+            report.warn(what, _place(vcoproc))
 
 
 def _without_broken(board: Board, spec: DomainSpec, meant: frozenset[str]) -> DomainSpec:
@@ -182,12 +189,12 @@ def _place(vcoproc: Vcoproc) -> Span | NodePlace | None:
 # ---------------------------------------------------------------- all together
 
 
-def _check_together(board: Board, paths: Mapping[str, str], tree_path: str, build: Build, report: FullReport) -> None:
+def _check_together(board: Board, paths: Mapping[str, str], build: Build, report: FullReport) -> None:
     """Warn of what the guests ask for together and a coproc cannot give, each at the first of them."""
 
     def warn(vcoproc: Vcoproc, what: str, hint: str) -> None:
-        report.path = paths.get(vcoproc.domain.name, tree_path)
-        report.warn(what, _place(vcoproc), hint)
+        with report.reading(paths[vcoproc.domain.name]):
+            report.warn(what, _place(vcoproc), hint)
 
     for coproc in board.coprocs.values():
         for vcoproc, what, hint in beyond_reservations(coproc):

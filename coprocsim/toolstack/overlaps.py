@@ -1,11 +1,11 @@
 """What two have and one only may have: register ranges of coprocs, ranges and lines that are passed through."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from coprocsim.errors import FullReport, LookupFailed, NodePlace
 from coprocsim.hypervisor.state import Board
-from coprocsim.model import DomainSpec, MachineSpec
+from coprocsim.model import CoprocSpec, DomainSpec, MachineSpec
 from coprocsim.toolstack.lookup import coproc_named
 
 _HINT = "what is passed through is one domain's alone: take it out of all but one"
@@ -32,28 +32,34 @@ def warn_of_shared_passthrough(board: Board, guests: Sequence[tuple[str, DomainS
     Those of a vcoproc of its own are warned of where it is created.
     """
     for number, (path, spec) in enumerate(guests):
-        report.path = path
         own = _own(board, spec)
-        others = [coproc.spec for coproc in board.coprocs.values() if coproc.spec.coproc_id not in own]
+        coprocs = [coproc.spec for coproc in board.coprocs.values() if coproc.spec.coproc_id not in own]
         before = [other for _, other in guests[:number]]
-        for passed, place in spec.iomem:
-            holders = [
-                f"`{coproc.coproc_id}`, which is shared"
-                for coproc in others
-                if any(_meet(passed, range(each.base, each.base + each.size_bytes)) for each in coproc.regions)
-            ]
-            holders += [f"`{other.name}`, too" for other in before if any(_meet(passed, its) for its, _ in other.iomem)]
-            for holder in holders:
-                report.warn(f"`iomem` {passed.start:#x} belongs to {holder}", place, _HINT)
-        for intid, place in spec.irqs:
-            holders = [
-                f"`{coproc.coproc_id}`, which is shared"
-                for coproc in others
-                if any(line.intid == intid for line in coproc.lines)
-            ]
-            holders += [f"`{other.name}`, too" for other in before if any(its == intid for its, _ in other.irqs)]
-            for holder in holders:
-                report.warn(f"`irqs` {intid} belongs to {holder}", place, _HINT)
+        with report.reading(path):
+            for passed, place in spec.iomem:
+                for holder in _holders_of_range(passed, coprocs, before):
+                    report.warn(f"`iomem` {passed.start:#x} belongs to {holder}", place, _HINT)
+            for intid, place in spec.irqs:
+                for holder in _holders_of_line(intid, coprocs, before):
+                    report.warn(f"`irqs` {intid} belongs to {holder}", place, _HINT)
+
+
+def _holders_of_range(passed: range, coprocs: Sequence[CoprocSpec], guests: Sequence[DomainSpec]) -> Iterator[str]:
+    for coproc in coprocs:
+        if any(_meet(passed, range(each.base, each.base + each.size_bytes)) for each in coproc.regions):
+            yield f"`{coproc.coproc_id}`, which is shared"
+    for guest in guests:
+        if any(_meet(passed, its) for its, _ in guest.iomem):
+            yield f"`{guest.name}`, too"
+
+
+def _holders_of_line(intid: int, coprocs: Sequence[CoprocSpec], guests: Sequence[DomainSpec]) -> Iterator[str]:
+    for coproc in coprocs:
+        if any(line.intid == intid for line in coproc.lines):
+            yield f"`{coproc.coproc_id}`, which is shared"
+    for guest in guests:
+        if any(its == intid for its, _ in guest.irqs):
+            yield f"`{guest.name}`, too"
 
 
 def _own(board: Board, spec: DomainSpec) -> set[str]:
