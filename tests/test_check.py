@@ -132,12 +132,18 @@ def test_what_a_config_says_of_a_coproc_that_is_broken_in_the_tree_is_not_held_a
 def test_mistakes_of_a_domain_s_partial_tree_are_found_in_that(home: Home):
     tree(home)
     # A range takes two cells here, `#address-cells` and `#size-cells` being 1.
-    nodes = {"gpu": {"xen,vcoproc": "gpu0", "reg": [1, 2, 3]}, "dsp": {"xen,vcoproc": 7}}
+    nodes = {
+        "gpu": {"xen,vcoproc": "gpu0", "reg": [1, 2, 3]},
+        "dsp": {"xen,vcoproc": 7},
+        "xxx": {"xen,vcoproc": "xxx0"},
+    }
     (home.folder / "part.dtb").write_bytes(blob({"#address-cells": 1, "#size-cells": 1, **nodes}))
     config(home, "own", 'coproc = [ "gpu0" ]\ndevice_tree = "part.dtb"\nvcpus = 0')
     problems = found(home, "own.dtb own.cfg")
     assert errors(problems) == [(5, 9), ("/gpu", "reg"), ("/dsp", "xen,vcoproc")]
     assert [each["path"] for each in problems[-2:]] == ["part.dtb"] * 2
+    # That a node is about no coproc of the machine is no mistake of the partial tree.
+    assert [each["path"] for each in problems if "`/xxx`" in each["what"]] == ["own.cfg"]
 
 
 # ---------------------------------------------------------------- what only shows together
@@ -152,12 +158,17 @@ def test_domains_of_the_same_name_are_found_and_so_is_what_else_is_wrong_with_th
     assert "the name `one` is that of `one.cfg`, too" in [each["what"] for each in problems]
 
 
-def test_a_vcoproc_for_which_a_coproc_has_no_room_is_an_error(home: Home):
-    tree(home, {"coproc-sched": "null"})
-    for name in ("one", "two", "three"):
-        config(home, name, 'coproc = [ "gpu0" ]')
-    problems = found(home, "own.dtb one.cfg two.cfg three.cfg")
-    assert [each["path"] for each in problems if each["severity"] == "error"] == ["two.cfg", "three.cfg"]
+def test_each_vcoproc_for_which_a_coproc_has_no_room_is_an_error(home: Home):
+    dsp = gpu(compatible="coprocsim,generic", reg=[0x3000, 0x1000], interrupts=[0, 21, 4])
+    root = machine(gpu(**DEVICE), {"coproc-sched": "null"}, **{"dsp@3000": dsp})
+    second = {"coproc-path": "/dsp@3000", "coproc-id": "dsp0", "coproc-sched": "null"}
+    root["chosen"]["scf-1"] = {"compatible": "xen,coproc", **second}
+    (home.folder / "own.dtb").write_bytes(blob(root))
+    config(home, "one", 'coproc = [ "gpu0", "dsp0" ]')
+    config(home, "two", 'coproc = [ "gpu0", "dsp0" ]')
+    problems = found(home, "own.dtb one.cfg two.cfg")
+    assert errors(problems) == [(3, 13), (3, 21)]
+    assert [each["path"] for each in problems if each["severity"] == "error"] == ["two.cfg", "two.cfg"]
 
 
 @pytest.mark.parametrize("algorithm", ["rtds", "cbs"])

@@ -268,6 +268,9 @@ def it_states_itself_and_its_parameters(algorithm: type[Scheduler], trial: Trial
     trial.expect(least_ps is None or least_ps > 0, f"`least_length_ps` is {least_ps}")
     budget_ps = algorithm.least_budget_ps(algorithm.defaults(Scope.VCOPROC))
     trial.expect(budget_ps is None or budget_ps > 0, f"`least_budget_ps` is {budget_ps}")
+    parts = algorithm.reservations([algorithm.defaults(Scope.VCOPROC)] * 3)
+    sound = parts is None or (len(parts) == 3 and all(part > 0 for part in parts))
+    trial.expect(sound, f"`reservations` of three vcoprocs are {parts}")
     for scope in Scope:
         try:
             algorithm.check_together(scope, algorithm.defaults(scope))
