@@ -1,10 +1,17 @@
 """What a user can do wrong, as exceptions that say what, where, why and how to cure it.
 
 Raised where the mistake is known, with all that is known; caught once, in `cli`. Our own mistakes are `assert`.
+Who reads a file hands a `Report` down: with a `FullReport` a mistake does not end the reading.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Self, TypeVar
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,102 @@ class PluginError(CoprocsimError):
 
 class LookupFailed(CoprocsimError):  # noqa: N818 - the design's name for it
     """No such thing; the hint names the nearest that there is."""
+
+
+# ---------------------------------------------------------------- what is found beside what was asked for
+
+
+class Report:
+    """What the reader of a file should know, in the order in which it was found; a mistake ends the reading."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    def note(self, what: str) -> None:
+        """Note what the user may want to know."""
+        self.notes.append(what)
+
+    def warn(self, what: str, place: Span | NodePlace | None = None, hint: str | None = None) -> None:
+        """Warn of what is allowed and may not be meant; a place in a text stands before it."""
+        where = f"{place.path}:{place.line}:{place.column}: " if isinstance(place, Span) else ""
+        self.warnings.append(f"{where}{what}" + (f"\n hint: {hint}" if hint else ""))
+
+    def one(self) -> Self:
+        """Return the context for one of several things that are read, of which each may be wrong.
+
+        Here its mistake is raised. In a full report it is noted, and what follows the block must do without its result.
+        """
+        return self
+
+    def attempt(self, read: Callable[[], T], otherwise: U) -> T | U:
+        """Return what `read` returns; in a full report, `otherwise` if that raises a mistake."""
+        with self.one():
+            return read()
+        return otherwise
+
+    def __enter__(self) -> None:
+        """Begin to read one thing."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        """Go on in spite of `error` if it is taken."""
+        return error is not None and self.takes(error)
+
+    def takes(self, error: BaseException) -> bool:
+        """Return whether `error` has gone into the report; where not, it is raised."""
+        del error
+        return False
+
+
+class Severity(StrEnum):
+    """What a problem leads to: an error is refused, a warning is not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong or doubtful, as in a CoprocsimError; `path` is the file that was being read."""
+
+    severity: Severity
+    what: str
+    place: Span | NodePlace | None
+    path: str | None
+    why: str | None = None
+    hint: str | None = None
+
+
+class FullReport(Report):
+    """A report that mistakes go into, too: all that is wrong is found, not only the first of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.problems: list[Problem] = []
+        self.path: str | None = None
+        """The file that is being read."""
+
+    @property
+    def errors(self) -> int:
+        """How many mistakes have been found so far."""
+        return sum(problem.severity is Severity.ERROR for problem in self.problems)
+
+    def warn(self, what: str, place: Span | NodePlace | None = None, hint: str | None = None) -> None:
+        """Note a warning, its place apart from it."""
+        self.problems.append(Problem(Severity.WARNING, what, place, self.path, hint=hint))
+
+    def takes(self, error: BaseException) -> bool:
+        """Note a mistake; what is none is raised."""
+        if not isinstance(error, CoprocsimError):
+            return False
+        place, path = (error.place, error.path) if isinstance(error, SourceError) else (None, None)
+        self.problems.append(Problem(Severity.ERROR, error.what, place, path or self.path, error.why, error.hint))
+        return True
+
+
+# ---------------------------------------------------------------- what was meant
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -188,7 +188,10 @@ class CoprocSpec:
 
 @dataclass(frozen=True, slots=True)
 class MachineSpec:
-    """What a device tree shares, in the order in which it says so, and what its reader should be warned of."""
+    """What a device tree shares, in the order in which it says so, and what its reader should be warned of.
+
+    `broken` are coprocs of which something is missing: only where the reader goes on after mistakes.
+    """
 
     model: str
     coprocs: tuple[CoprocSpec, ...]
@@ -197,6 +200,7 @@ class MachineSpec:
     aliases: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    broken: tuple[CoprocSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,3 +145,11 @@ class BadSetting(BadValue):
     def __init__(self, setting: Setting, what: str, hint: str) -> None:
         super().__init__(what, hint)
         self.setting = setting
+
+
+class MissingSetting(BadSetting):
+    """A `Setting` that needs another one beside it, `name`, which is not there."""
+
+    def __init__(self, setting: Setting, name: str, what: str, hint: str) -> None:
+        super().__init__(setting, what, hint)
+        self.name = name

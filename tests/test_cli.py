@@ -561,6 +561,7 @@ def test_a_column_of_the_timeline_is_worth_its_time(looked_at):
         "compare --algorithm edf --for 100ms",
         "boot dts/minimal.dtb --force",
         "domain create polite.cfg",
+        "check dts/system.dtb",
     ],
 )
 def test_every_key_of_every_document_is_in_the_readme(home, line):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coprocsim.devicetree import load_domain_nodes, loads
-from coprocsim.errors import DeviceTreeError, NodePlace
+from coprocsim.errors import DeviceTreeError, FullReport, NodePlace
 from tests.devicetree_blobs import BEGIN, END, END_NODE, NOP, PROP, begin, blob, flat, gpu, joined, machine, mutated
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "dts").glob("*.dtb"))
@@ -185,7 +185,7 @@ def test_names_may_be_suffixes_of_one_string():
 def survives(data: bytes) -> bool:
     """Return whether `data` is taken; anything but DeviceTreeError is a failure of the test."""
     taken = True
-    for read in (loads, load_domain_nodes):
+    for read in (loads, load_domain_nodes, lambda data: loads(data, report=FullReport())):
         try:
             read(data)
         except DeviceTreeError:

@@ -1,4 +1,4 @@
-"""What is said on stderr: errors with their place and cure, warnings, notes."""
+"""What is said on stderr: errors with their place and cure, warnings, notes; and the same as data on stdout."""
 
 import io
 import os
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 if TYPE_CHECKING:
-    from coprocsim.errors import CoprocsimError, NodePlace, Span
+    from coprocsim.errors import CoprocsimError, NodePlace, Problem, Span
 
-_RED, _YELLOW, _BLUE = "1;31", "1;33", "1;34"
+_COLOURS = {"error": "1;31", "warning": "1;33", "note": "1;34"}
 # What is quoted is cut where it is longer than any path or command that somebody wants to read.
 _LONG = re.compile(r"`([^`]{300,})`")
 _SHOWN = 60
@@ -41,31 +41,40 @@ def wants_colour(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _say(kind: str, colour: str, text: str) -> None:
+def _say(kind: str, text: str) -> None:
     # In the order in which it was said, also where both streams go to one file.
     sys.stdout.flush()
-    shown = f"\033[{colour}m{kind}\033[0m" if wants_colour(sys.stderr) else kind
-    print(f"{shown}: {text}", file=sys.stderr)
+    _print(kind, text, sys.stderr)
+
+
+def _print(kind: str, text: str, stream: TextIO) -> None:
+    shown = f"\033[{_COLOURS[kind]}m{kind}\033[0m" if wants_colour(stream) else kind
+    print(f"{shown}: {text}", file=stream)
 
 
 def error(text: str) -> None:
     """Say what went wrong."""
-    _say("error", _RED, text)
+    _say("error", text)
 
 
 def warning(text: str) -> None:
     """Say what the user should look at."""
-    _say("warning", _YELLOW, _of_lines(text))
+    _say("warning", _of_lines(text))
 
 
 def note(text: str) -> None:
     """Say what the user may want to know."""
-    _say("note", _BLUE, brief(text))
+    _say("note", brief(text))
 
 
 def mistake(found: "CoprocsimError") -> None:
     """Say what is wrong, where, why, and what to do."""
     error("\n".join(_lines(found)))
+
+
+def problem(found: "Problem") -> None:
+    """Print something wrong or doubtful as data: on stdout, in the form of an error."""
+    _print(found.severity.value, "\n".join(_lines(found)), sys.stdout)
 
 
 def _of_lines(text: str) -> str:
@@ -83,7 +92,7 @@ def misuse(found: click.ClickException) -> None:
     print(_of_lines(said.getvalue().rstrip("\n")), file=sys.stderr)
 
 
-def _lines(found: "CoprocsimError") -> list[str]:
+def _lines(found: "CoprocsimError | Problem") -> list[str]:
     lines = [brief(found.what)]
     place: Span | NodePlace | None = getattr(found, "place", None)
     path: str | None = getattr(found, "path", None)

@@ -17,6 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
 COMMANDS = {
     "boot": "machine",
     "shutdown": "machine",
+    "check": "check",
     "domain": "domain",
     "list": "listing",
     "run": "running",

@@ -7,13 +7,14 @@ older trees are read by `older`.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from coprocsim.devicetree import device
 from coprocsim.devicetree.sharing import PROPERTIES, sharing
 from coprocsim.devicetree.tree import Node, Tree, shortened, show
-from coprocsim.errors import DeviceTreeError, NodePlace, nearest
+from coprocsim.errors import DeviceTreeError, NodePlace, Report, nearest
 from coprocsim.model import CoprocSpec, Line, Region, Sharing, TreeSetting
 
 _Wire: TypeAlias = tuple[Node, tuple[int, ...]]
@@ -41,14 +42,6 @@ _DOMAIN_FORM = re.compile(r"[A-Za-z0-9_.+-]{1,64}")
 _LIKELY = (f"{_SETTING}slice-us", f"{_SETTING}weight", f"{_SETTING}priority")
 
 
-@dataclass(slots=True)
-class Report:
-    """What the reader of a machine should know, in the order in which it was found."""
-
-    notes: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-
 @dataclass(frozen=True, slots=True)
 class Shared:
     """A device that the tree shares: under which identifier, and where that is said."""
@@ -62,13 +55,20 @@ class Shared:
 # ---------------------------------------------------------------- which devices
 
 
-def chosen_devices(tree: Tree) -> Iterator[Shared]:
+def chosen_devices(tree: Tree, report: Report) -> Iterator[Shared]:
     """Yield what the children of `/chosen` share."""
     chosen = tree.find("/chosen")
     for child in chosen.children.values() if chosen else ():
         if child.available and is_binding(child):
-            _check_known(child, _KNOWN)
-            yield Shared(_identifier(child), _device(tree, child), child.place(), child)
+            _check_known(child, _KNOWN, report)
+            coproc_id = report.attempt(partial(_identifier, child), None)
+            node = report.attempt(partial(_device, tree, child), None)
+            if coproc_id is not None and node is not None:
+                yield Shared(coproc_id, node, child.place(), child)
+            else:
+                # Nothing is shared by it; what else it says can be wrong all the same.
+                _domain_settings(child, report)
+                sharing(child, Sharing(), report)
 
 
 def is_binding(node: Node) -> bool:
@@ -79,13 +79,14 @@ def is_binding(node: Node) -> bool:
         return False
 
 
-def _check_known(node: Node, known: tuple[str, ...]) -> None:
+def _check_known(node: Node, known: tuple[str, ...], report: Report) -> None:
     for name in node.properties:
         if name not in known and not (name.startswith(_SETTING) and len(name) > len(_SETTING)):
             near = nearest(name, (*known, *_LIKELY))
             listed = ", ".join(f"`{each}`" for each in known if each not in _EVERYWHERE)
             hint = f"did you mean `{near}`?" if near else f"it takes {listed} and `{_SETTING}<parameter>`"
-            raise node.refused(name, f"unknown property `{name}`", hint)
+            with report.one():
+                raise node.refused(name, f"unknown property `{name}`", hint)
 
 
 def _identifier(child: Node) -> str:
@@ -122,8 +123,8 @@ def _by_phandle(tree: Tree, child: Node) -> Node:
     return device.target(tree, child, "coproc-device", child.cell("coproc-device"))
 
 
-def check_distinct(tree: Tree, found: list[Shared]) -> None:
-    """Refuse a device that is shared twice, and an identifier that could mean two of them."""
+def distinct(tree: Tree, found: list[Shared], report: Report) -> list[Shared]:
+    """Return `found` without a device that is shared twice, and an identifier that could mean two: mistakes both."""
     if len(found) > COPROCS_MAX:
         last = found[COPROCS_MAX]
         what = f"more than {COPROCS_MAX} coprocs"
@@ -131,17 +132,23 @@ def check_distinct(tree: Tree, found: list[Shared]) -> None:
     ids: dict[str, Shared] = {}
     devices: dict[Node, Shared] = {}
     for shared in found:
-        if shared.node in devices:
-            what = f"`{shortened(shared.node.path)}` is shared already, as `{devices[shared.node].coproc_id}`"
-            raise DeviceTreeError(what, shared.place, hint="share a device once; any number of domains may use it")
-        if shared.coproc_id in ids:
-            what = f"`{shared.coproc_id}` is already the identifier of `{shortened(ids[shared.coproc_id].node.path)}`"
-            raise DeviceTreeError(what, _id_place(shared), hint="give each coproc a `coproc-id` of its own")
-        alias = tree.aliases.get(shared.coproc_id)
-        if alias is not None and tree.find(alias) is not shared.node:
-            what = f"the identifier `{shared.coproc_id}` is also an alias, of `{shortened(alias)}`"
-            raise DeviceTreeError(what, _id_place(shared), hint="choose another `coproc-id`: domain configs take both")
-        ids[shared.coproc_id] = devices[shared.node] = shared
+        with report.one():
+            _check_distinct(tree, shared, ids, devices)
+            ids[shared.coproc_id] = devices[shared.node] = shared
+    return list(ids.values())
+
+
+def _check_distinct(tree: Tree, shared: Shared, ids: dict[str, Shared], devices: dict[Node, Shared]) -> None:
+    if shared.node in devices:
+        what = f"`{shortened(shared.node.path)}` is shared already, as `{devices[shared.node].coproc_id}`"
+        raise DeviceTreeError(what, shared.place, hint="share a device once; any number of domains may use it")
+    if shared.coproc_id in ids:
+        what = f"`{shared.coproc_id}` is already the identifier of `{shortened(ids[shared.coproc_id].node.path)}`"
+        raise DeviceTreeError(what, _id_place(shared), hint="give each coproc a `coproc-id` of its own")
+    alias = tree.aliases.get(shared.coproc_id)
+    if alias is not None and tree.find(alias) is not shared.node:
+        what = f"the identifier `{shared.coproc_id}` is also an alias, of `{shortened(alias)}`"
+        raise DeviceTreeError(what, _id_place(shared), hint="choose another `coproc-id`: domain configs take both")
 
 
 def _id_place(shared: Shared) -> NodePlace:
@@ -151,31 +158,46 @@ def _id_place(shared: Shared) -> NodePlace:
 # ---------------------------------------------------------------- one of them
 
 
-def coproc(tree: Tree, shared: Shared, aliases: tuple[str, ...], defaults: Sharing, report: Report) -> CoprocSpec:
-    """Return everything that the tree says of one shared device; doubts go into `report`."""
+def coproc(
+    tree: Tree, shared: Shared, aliases: tuple[str, ...], defaults: Sharing, report: Report
+) -> tuple[CoprocSpec, bool]:
+    """Return everything that the tree says of one shared device, and whether nothing is missing that it must say."""
     node, chosen = shared.node, shared.chosen
-    _check_usable(shared)
+    usual = (device.CLOCK_DEFAULT_HZ, "default")
+    with report.one():
+        _check_usable(shared)
     _warn_of_disabled_bus(shared, report)
-    interrupts = device.interrupts(tree, node)
-    hz, source = _clock(shared, report)
+    interrupts = report.attempt(lambda: device.interrupts(tree, node), None)
+    hz, source = report.attempt(lambda: _clock(shared, report), usual)
+    compatible = report.attempt(lambda: node.strings("compatible"), None)
+    regions = report.attempt(lambda: device.regions(node), None)
+    lines = None if interrupts is None else report.attempt(partial(device.lines, node, interrupts), None)
+    streams = report.attempt(lambda: device.streams(tree, node), None)
+    algorithm = report.attempt(lambda: _algorithm(chosen), "")
     spec = CoprocSpec(
         coproc_id=shared.coproc_id,
         path=node.path,
-        compatible=node.strings("compatible"),
-        regions=device.regions(node),
-        lines=device.lines(node, interrupts),
-        streams=device.streams(tree, node),
+        compatible=compatible or (),
+        regions=regions or (),
+        lines=lines or (),
+        streams=streams or (),
         clock_hz=hz,
         clock_source=source,
         place=shared.place,
         aliases=aliases,
-        algorithm=chosen.string("coproc-sched") if chosen and "coproc-sched" in chosen.properties else None,
+        algorithm=algorithm,
         settings=_settings(chosen) if chosen else (),
-        domain_settings=_domain_settings(chosen) if chosen else {},
-        sharing=sharing(chosen, defaults) if chosen else defaults,
+        domain_settings=_domain_settings(chosen, report) if chosen else {},
+        sharing=sharing(chosen, defaults, report) if chosen else defaults,
     )
-    _warn_of_doubts(tree, shared, spec, report)
-    return spec
+    whole = None not in {compatible, regions, lines, streams} and algorithm != ""
+    if whole:
+        _warn_of_doubts(tree, shared, spec, report)
+    return spec, whole
+
+
+def _algorithm(chosen: Node | None) -> str | None:
+    return chosen.string("coproc-sched") if chosen and "coproc-sched" in chosen.properties else None
 
 
 def _check_usable(shared: Shared) -> None:
@@ -198,7 +220,7 @@ def _clock(shared: Shared, report: Report) -> tuple[int, str]:
         if not 1 <= hz <= device.CLOCK_MAX_HZ:
             raise node.refused(name, f"`{name}` = {hz} Hz is out of range", f"it is 1 to {device.CLOCK_MAX_HZ} Hz")
         return hz, name
-    report.notes.append(
+    report.note(
         f"coproc `{shared.coproc_id}`: `{shared.node.path}` states no clock, 1 GHz is assumed; "
         "`coproc-clock-hz` sets it"
     )
@@ -213,23 +235,29 @@ def _settings(node: Node) -> tuple[TreeSetting, ...]:
     )
 
 
-def _domain_settings(chosen: Node) -> dict[str, tuple[TreeSetting, ...]]:
+def _domain_settings(chosen: Node, report: Report) -> dict[str, tuple[TreeSetting, ...]]:
     found: dict[str, tuple[TreeSetting, ...]] = {}
     for child in chosen.children.values():
-        if not child.available:
-            continue
-        if _DOMAIN_COMPATIBLE not in child.strings("compatible"):
-            hint = f'a subnode says something of one domain: `compatible = "{_DOMAIN_COMPATIBLE}"`'
-            raise child.refused("compatible", f"subnode `{child.name}` is none of a vcoproc", hint)
-        _check_known(child, _DOMAIN_KNOWN)
-        domain = child.string("domain") if "domain" in child.properties else ""
-        if not _DOMAIN_FORM.fullmatch(domain):
-            what = f"`domain` = `{shortened(domain)}` is no domain's name" if domain else "no `domain`"
-            raise child.refused("domain", what, 'write `domain = "NAME"` with the `name` of its config')
-        if domain in found:
-            raise child.refused("domain", f"a second subnode for domain `{domain}`", "put all into one")
-        found[domain] = _settings(child)
+        if child.available:
+            with report.one():
+                domain = _domain(child, report)
+                if domain in found:
+                    raise child.refused("domain", f"a second subnode for domain `{domain}`", "put all into one")
+                found[domain] = _settings(child)
     return found
+
+
+def _domain(child: Node, report: Report) -> str:
+    """Return the domain that a subnode says something of."""
+    if _DOMAIN_COMPATIBLE not in child.strings("compatible"):
+        hint = f'a subnode says something of one domain: `compatible = "{_DOMAIN_COMPATIBLE}"`'
+        raise child.refused("compatible", f"subnode `{child.name}` is none of a vcoproc", hint)
+    _check_known(child, _DOMAIN_KNOWN, report)
+    domain = child.string("domain") if "domain" in child.properties else ""
+    if not _DOMAIN_FORM.fullmatch(domain):
+        what = f"`domain` = `{shortened(domain)}` is no domain's name" if domain else "no `domain`"
+        raise child.refused("domain", what, 'write `domain = "NAME"` with the `name` of its config')
+    return domain
 
 
 # ---------------------------------------------------------------- doubts
@@ -237,23 +265,24 @@ def _domain_settings(chosen: Node) -> dict[str, tuple[TreeSetting, ...]]:
 
 def _warn_of_doubts(tree: Tree, shared: Shared, spec: CoprocSpec, report: Report) -> None:
     node = shared.node
-    warn = [
-        *_unnamed(node, "reg-names", spec.regions, "register ranges"),
-        *_unnamed(node, "interrupt-names", spec.lines, "interrupt lines"),
-    ]
+
+    def warn(name: str, what: str) -> None:
+        report.warn(f"coproc `{spec.coproc_id}`: {what}", node.place(name))
+
+    for what in _unnamed(node, "reg-names", spec.regions, "register ranges"):
+        warn("reg-names", what)
+    for what in _unnamed(node, "interrupt-names", spec.lines, "interrupt lines"):
+        warn("interrupt-names", what)
     if not spec.lines:
-        warn.append("no interrupt: drivers have to poll it")
-    warn.extend(
-        f"range `{region.name}` ({region.size_bytes:#x} bytes from {region.base:#x}) is not page-aligned: "
-        "mapping it exposes its neighbours"
-        for region in spec.regions
-        if region.base % device.PAGE_BYTES or region.size_bytes % device.PAGE_BYTES
-    )
+        warn("interrupts", "no interrupt: drivers have to poll it")
+    for region in spec.regions:
+        if region.base % device.PAGE_BYTES or region.size_bytes % device.PAGE_BYTES:
+            where = f"range `{region.name}` ({region.size_bytes:#x} bytes from {region.base:#x})"
+            warn("reg", f"{where} is not page-aligned: mapping it exposes its neighbours")
     for stream in spec.streams:
         iommu = tree.find(stream.iommu)
         if iommu is not None and not iommu.available:
-            warn.append(f"its IOMMU `{stream.iommu}` is disabled")
-    report.warnings += (f"coproc `{spec.coproc_id}`: {each}" for each in warn)
+            warn("iommus", f"its IOMMU `{stream.iommu}` is disabled")
 
 
 def _unnamed(
@@ -268,7 +297,8 @@ def _warn_of_disabled_bus(shared: Shared, report: Report) -> None:
     bus = shared.node.parent
     while bus is not None:
         if not bus.available:
-            report.warnings.append(f"coproc `{shared.coproc_id}`: it stands below `{bus.path}`, which is disabled")
+            what = f"coproc `{shared.coproc_id}`: it stands below `{bus.path}`, which is disabled"
+            report.warn(what, bus.place("status"))
         bus = bus.parent
 
 
@@ -276,24 +306,23 @@ def warn_of_shared_interrupts(tree: Tree, found: list[Shared], report: Report) -
     """Warn of interrupts of shared devices that other nodes use too."""
     users: dict[_Wire, dict[Node, None]] = {}
     for shared in found:
-        for interrupt in device.interrupts(tree, shared.node):
+        for interrupt in _readable_interrupts(tree, shared.node):
             users.setdefault(interrupt.wire, {})
     for node in tree.nodes():
         for interrupt in _readable_interrupts(tree, node) if node.available else ():
             if interrupt.wire in users:
                 users[interrupt.wire][node] = None
     for shared in found:
-        for interrupt in device.interrupts(tree, shared.node):
+        for interrupt in _readable_interrupts(tree, shared.node):
             others = [shortened(node.path) for node in users[interrupt.wire] if node is not shared.node]
             if others:
                 more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-                report.warnings.append(
-                    f"coproc `{shared.coproc_id}`: interrupt {interrupt.label} is also used by `{others[0]}`{more}"
-                )
+                what = f"interrupt {interrupt.label} is also used by `{others[0]}`{more}"
+                report.warn(f"coproc `{shared.coproc_id}`: {what}", shared.node.place("interrupts"))
 
 
 def _readable_interrupts(tree: Tree, node: Node) -> tuple[device.Interrupt, ...]:
-    """Return the interrupts of a node that nobody shares: what is wrong with it is not our business."""
+    """Return the interrupts of a node; what is wrong with them is not our business, or is known already."""
     try:
         return device.interrupts(tree, node)
     except DeviceTreeError:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 
-from coprocsim.devicetree import binding, older
+from coprocsim.devicetree import binding, meant, older
 from coprocsim.devicetree.tree import Tree, shortened
-from coprocsim.errors import DeviceTreeError, NodePlace, did_you_mean
+from coprocsim.errors import DeviceTreeError, NodePlace, Report, did_you_mean
 from coprocsim.model import CoprocSpec, MachineSpec, Setting, Sharing
 
 _BOOTARGS = "xen,xen-bootargs"
@@ -14,28 +14,30 @@ _ALGORITHM = "vcoproc_sched"
 _COMMAS_MAX = 8
 
 
-def read(tree: Tree, defaults: Sharing) -> MachineSpec:
-    """Return what the tree shares, as `defaults` where it says nothing; DeviceTreeError for the first mistake."""
-    report = binding.Report()
-    shared = chain(binding.chosen_devices(tree), older.marked_devices(tree))
-    found = list(islice(shared, binding.COPROCS_MAX + 1))
-    binding.check_distinct(tree, found)
+def read(tree: Tree, defaults: Sharing, report: Report) -> MachineSpec:
+    """Return what the tree shares, as `defaults` where it says nothing; DeviceTreeError for the first mistake.
+
+    With a full report all mistakes go into that.
+    """
+    shared = chain(binding.chosen_devices(tree, report), older.marked_devices(tree, report))
+    found = binding.distinct(tree, list(islice(shared, binding.COPROCS_MAX + 1)), report)
     aliases: dict[str, list[str]] = {}
     for name, path in tree.aliases.items():
         aliases.setdefault(path, []).append(name)
-    coprocs = tuple(
-        binding.coproc(tree, each, tuple(aliases.get(each.node.path, ())), defaults, report) for each in found
-    )
+    read = [binding.coproc(tree, each, tuple(aliases.get(each.node.path, ())), defaults, report) for each in found]
+    coprocs = tuple(spec for spec, whole in read if whole)
     binding.warn_of_shared_interrupts(tree, found, report)
     _warn_of_nothing(tree, coprocs, report)
+    arguments = _boot_arguments(tree, report)
     return MachineSpec(
         model=_model(tree),
         coprocs=coprocs,
-        dom0_coprocs=_dom0_coprocs(tree, coprocs),
-        default_algorithm=_boot_arguments(tree).get(_ALGORITHM),
+        dom0_coprocs=_dom0_coprocs(tree, coprocs, arguments.get(_DOM0), report),
+        default_algorithm=arguments.get(_ALGORITHM),
         aliases=tree.aliases,
         notes=tuple(report.notes),
         warnings=tuple(report.warnings),
+        broken=tuple(spec for spec, whole in read if not whole),
     )
 
 
@@ -51,53 +53,62 @@ def _model(tree: Tree) -> str:
     return ""
 
 
-def _warn_of_nothing(tree: Tree, coprocs: tuple[CoprocSpec, ...], report: binding.Report) -> None:
+def _warn_of_nothing(tree: Tree, coprocs: tuple[CoprocSpec, ...], report: Report) -> None:
     chosen = tree.find("/chosen")
     for node in tree.nodes():
         if node.parent is not chosen and binding.is_binding(node):
-            report.warnings.append(f"`{shortened(node.path)}` shares nothing: only a child of `/chosen` does")
-    if not coprocs:
-        report.warnings.append(
-            f'this tree shares no coproc: a child of `/chosen` with `compatible = "{binding.COMPATIBLE}"` does'
-        )
+            report.warn(f"`{shortened(node.path)}` shares nothing: only a child of `/chosen` does", node.place())
+    if not coprocs and not meant.names(tree):
+        report.warn(f'this tree shares no coproc: a child of `/chosen` with `compatible = "{binding.COMPATIBLE}"` does')
 
 
 # ---------------------------------------------------------------- boot arguments and dom0
 
 
-def _boot_arguments(tree: Tree) -> Mapping[str, Setting]:
+def _boot_arguments(tree: Tree, report: Report) -> Mapping[str, Setting]:
     """Return the arguments that are ours; of one given twice the last holds, as in Xen."""
     chosen = tree.find("/chosen")
     if chosen is None or _BOOTARGS not in chosen.properties:
         return {}
     found = {}
-    for argument in " ".join(chosen.strings(_BOOTARGS)).split():
+    for argument in " ".join(report.attempt(lambda: chosen.strings(_BOOTARGS), ())).split():
         name, _, value = argument.partition("=")
         if name in {_DOM0, _ALGORITHM}:
-            if not value:
-                raise chosen.refused(_BOOTARGS, f"`{name}` says nothing", f"write `{name}=…`, or leave it out")
-            found[name] = Setting(name, value, chosen.place(_BOOTARGS))
+            with report.one():
+                if not value:
+                    raise chosen.refused(_BOOTARGS, f"`{name}` says nothing", f"write `{name}=…`, or leave it out")
+                found[name] = Setting(name, value, chosen.place(_BOOTARGS))
     return found
 
 
-def _dom0_coprocs(tree: Tree, coprocs: tuple[CoprocSpec, ...]) -> tuple[Setting, ...]:
+def _dom0_coprocs(
+    tree: Tree, coprocs: tuple[CoprocSpec, ...], argument: Setting | None, report: Report
+) -> tuple[Setting, ...]:
     """Return one setting for each vcoproc of dom0; those of its nodes repeat those of its arguments."""
     found: dict[str, Setting] = {}
-    argument = _boot_arguments(tree).get(_DOM0)
+    broken = meant.names(tree)
     for setting, spec in _listed(tree, coprocs, argument) if argument else ():
-        if spec.coproc_id in found:
-            raise _refused(setting, f"`{_DOM0}` names `{spec.coproc_id}` twice", "name each coproc once")
-        found[spec.coproc_id] = setting
+        with report.one():
+            if spec is not None and spec.coproc_id in found:
+                raise _refused(setting, f"`{_DOM0}` names `{spec.coproc_id}` twice", "name each coproc once")
+            if spec is not None:
+                found[spec.coproc_id] = setting
+            elif setting.value not in broken:
+                raise _unknown(setting, coprocs)
     for node in older.vcoproc_nodes(tree):
-        setting = Setting(older.VCOPROC, node.string(older.VCOPROC), node.place(older.VCOPROC))
-        named = _named(tree, coprocs, setting.value)
-        if named is None:
-            raise _unknown(setting, coprocs)
-        found.setdefault(named.coproc_id, setting)
+        with report.one():
+            setting = Setting(older.VCOPROC, node.string(older.VCOPROC), node.place(older.VCOPROC))
+            named = _named(tree, coprocs, setting.value)
+            if named is not None:
+                found.setdefault(named.coproc_id, setting)
+            elif setting.value not in broken:
+                raise _unknown(setting, coprocs)
     return tuple(found.values())
 
 
-def _listed(tree: Tree, coprocs: tuple[CoprocSpec, ...], argument: Setting) -> Iterator[tuple[Setting, CoprocSpec]]:
+def _listed(
+    tree: Tree, coprocs: tuple[CoprocSpec, ...], argument: Setting
+) -> Iterator[tuple[Setting, CoprocSpec | None]]:
     """Yield the coprocs of a comma-separated list, in which the names of nodes may hold commas too."""
     name = ""
     for part in argument.value.split(","):
@@ -109,7 +120,7 @@ def _listed(tree: Tree, coprocs: tuple[CoprocSpec, ...], argument: Setting) -> I
         elif name.count(",") > _COMMAS_MAX:
             break
     if name:
-        raise _unknown(Setting(_DOM0, name, argument.place), coprocs)
+        yield Setting(_DOM0, name, argument.place), None
 
 
 def _named(tree: Tree, coprocs: tuple[CoprocSpec, ...], name: str) -> CoprocSpec | None:

@@ -4,28 +4,35 @@ Written by those who configured the original framework; new trees say the same i
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from coprocsim.devicetree.binding import COPROCS_MAX, ID_FORM, ID_RULE, Shared
 from coprocsim.devicetree.device import regions
 from coprocsim.devicetree.tree import Node, Tree, shortened
+from coprocsim.errors import Report
 from coprocsim.model import VcoprocNode
 
 MARK = "xen,coproc"
 VCOPROC = "xen,vcoproc"
 
 
-def marked_devices(tree: Tree) -> Iterator[Shared]:
+def marked_devices(tree: Tree, report: Report) -> Iterator[Shared]:
     """Yield the devices with the boolean `xen,coproc`, under their alias or else their node's name."""
     first_alias = {path: name for name, path in reversed(list(tree.aliases.items()))}
     for node in tree.nodes():
         if MARK in node.properties:
-            alias = first_alias.get(node.path)
-            coproc_id = alias or node.name.split("@")[0]
-            if not ID_FORM.fullmatch(coproc_id):
-                whose = "alias" if alias else "name"
-                what = f"the {whose} `{shortened(coproc_id)}` of a shared device cannot be its identifier: {ID_RULE}"
-                raise node.refused(MARK, what, "share it by a child of `/chosen`, which gives it a `coproc-id`")
-            yield Shared(coproc_id, node, node.place(MARK))
+            coproc_id = report.attempt(partial(_identifier, node, first_alias.get(node.path)), None)
+            if coproc_id is not None:
+                yield Shared(coproc_id, node, node.place(MARK))
+
+
+def _identifier(node: Node, alias: str | None) -> str:
+    coproc_id = alias or node.name.split("@")[0]
+    if not ID_FORM.fullmatch(coproc_id):
+        whose = "alias" if alias else "name"
+        what = f"the {whose} `{shortened(coproc_id)}` of a shared device cannot be its identifier: {ID_RULE}"
+        raise node.refused(MARK, what, "share it by a child of `/chosen`, which gives it a `coproc-id`")
+    return coproc_id
 
 
 def vcoproc_nodes(tree: Tree) -> Iterator[Node]:

@@ -4,6 +4,7 @@ What the algorithm's own parameters (`coproc-sched-…`) mean, the algorithm kno
 """
 
 from coprocsim.devicetree.tree import Node, show
+from coprocsim.errors import Report
 from coprocsim.model import Sharing
 from coprocsim.parameters import BadValue, Parameter, Value
 from coprocsim.sharing import SHARING, sharing_of, values_of
@@ -13,12 +14,13 @@ _TEXT_MAX = 64
 PROPERTIES = {f"coproc-{parameter.property_name()}": parameter for parameter in SHARING.values()}
 
 
-def sharing(node: Node, defaults: Sharing) -> Sharing:
+def sharing(node: Node, defaults: Sharing, report: Report) -> Sharing:
     """Return what a child of `/chosen` says of the sharing, with the defaults for what it leaves out."""
     values = values_of(defaults)
     for name, parameter in PROPERTIES.items():
         if name in node.properties:
-            values[parameter.name] = _value(node, name, parameter)
+            with report.one():
+                values[parameter.name] = _value(node, name, parameter)
     return sharing_of(values)
 
 

@@ -11,7 +11,7 @@ from coprocsim.guests.periodic import Periodic
 from coprocsim.guests.poisson import Poisson
 from coprocsim.guests.trace import Trace
 from coprocsim.model import Setting
-from coprocsim.parameters import BadSetting
+from coprocsim.parameters import BadSetting, MissingSetting
 from coprocsim.plugins import Registry
 
 WORKLOADS: Registry[Guest] = Registry(
@@ -29,7 +29,8 @@ def guest_of(site: GuestSite, options: Sequence[Setting]) -> Guest:
     kind = next((option for option in options if option.name == "kind"), None)
     if kind is None:
         first = options[0] if options else Setting("kind", "")
-        raise BadSetting(first, "a workload needs `kind`", did_you_mean("", WORKLOADS, "write `kind=…`, one of"))
+        hint = did_you_mean("", WORKLOADS, "write `kind=…`, one of")
+        raise MissingSetting(first, "kind", "a workload needs `kind`", hint)
     if kind.value not in WORKLOADS:
         hint = did_you_mean(kind.value, WORKLOADS, "there are")
         raise BadSetting(kind, f"no workload of kind `{kind.value}`", hint)

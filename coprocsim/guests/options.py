@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from coprocsim.errors import did_you_mean
 from coprocsim.model import Setting
-from coprocsim.parameters import BadSetting
+from coprocsim.parameters import BadSetting, MissingSetting
 from coprocsim.randomness import Stream
 from coprocsim.units import CYCLES_MAX, PS_PER_S, Work, parse_duration_ps, parse_size_bytes, parse_work, show_size
 
@@ -83,7 +83,7 @@ class Options:
         """Return a setting that must be there."""
         if name not in self._settings:
             kind = self._settings["kind"]
-            raise BadSetting(kind, f"a workload of kind `{kind.value}` needs `{name}`", f"add `{name}=…`")
+            raise MissingSetting(kind, name, f"a workload of kind `{kind.value}` needs `{name}`", f"add `{name}=…`")
         return self._settings[name]
 
     def law(self) -> Law:

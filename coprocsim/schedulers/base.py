@@ -1,8 +1,9 @@
 """What a scheduling algorithm is: it decides who has one coproc next and for how long, and nothing else."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import ClassVar, TypeAlias
 
 from coprocsim.model import Json, VcoprocId
@@ -109,6 +110,15 @@ class Scheduler(ABC):
         """Return the budget that `settings`, a vcoproc's own, give it; None if there is no such thing.
 
         One that is not longer than a context switch is refused: to be switched to would use it up.
+        """
+        del settings
+        return None
+
+    @classmethod
+    def reservations(cls, settings: Sequence[Mapping[str, Value]]) -> list[Fraction] | None:
+        """Return which part of the coproc each vcoproc is sure of, `settings` being their own; None if of no part.
+
+        More than the whole in sum is more than can be kept.
         """
         del settings
         return None

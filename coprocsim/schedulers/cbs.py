@@ -5,14 +5,15 @@ all of the coproc is used, and whoever has more to do than was agreed delays its
 of Q / T is not above 1, each has had its budget by its deadline. Linux's SCHED_DEADLINE is built on the same rule.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from fractions import Fraction
 
 import msgspec
 
 from coprocsim.model import Json, VcoprocId
 from coprocsim.parameters import Kind, Parameter, Scope, Value, of_scope
 from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Scheduler, Turn
-from coprocsim.schedulers.rtds import check_budget
+from coprocsim.schedulers.rtds import budget_parts, check_budget
 from coprocsim.units import PS_PER_MS, PS_PER_S, PS_PER_US
 
 
@@ -102,6 +103,10 @@ class ConstantBandwidthServer(Scheduler):
     @classmethod
     def least_budget_ps(cls, settings: Mapping[str, Value]) -> int | None:
         return int(settings["budget"])
+
+    @classmethod
+    def reservations(cls, settings: Sequence[Mapping[str, Value]]) -> list[Fraction]:
+        return budget_parts(settings)
 
     @classmethod
     def check_together(cls, scope: Scope, settings: Mapping[str, Value]) -> None:

@@ -5,7 +5,8 @@ late in a period finds the budget still there; out of budget it waits for the ne
 has its budget in each period, as long as the sum of budget / period is not above 1 and nobody defers.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from fractions import Fraction
 
 import msgspec
 
@@ -130,6 +131,10 @@ class DeferrableServer(Scheduler):
         return int(settings["budget"])
 
     @classmethod
+    def reservations(cls, settings: Sequence[Mapping[str, Value]]) -> list[Fraction]:
+        return budget_parts(settings)
+
+    @classmethod
     def check_together(cls, scope: Scope, settings: Mapping[str, Value]) -> None:
         if scope is Scope.VCOPROC:
             check_budget(of_scope(cls.parameters, scope), settings)
@@ -208,6 +213,11 @@ class DeferrableServer(Scheduler):
         state = msgspec.convert(saved, _Saved)
         self._ready = dict.fromkeys(state.ready)
         self._servers = dict(state.servers)
+
+
+def budget_parts(settings: Sequence[Mapping[str, Value]]) -> list[Fraction]:
+    """Return budget / period of each."""
+    return [Fraction(int(each["budget"]), int(each["period"])) for each in settings]
 
 
 def check_budget(parameters: Mapping[str, Parameter], settings: Mapping[str, Value]) -> None:

@@ -147,15 +147,34 @@ def _no_theory(coproc: Coproc) -> Bound | None:
 # ---------------------------------------------------------------- a warning before anything is missed
 
 
-def deadlines_at_risk(coprocs: Sequence[Coproc], build: Build) -> Iterator[str]:
-    """Yield a warning for each of these coprocs on which a deadline can be missed, with the figures and a cure."""
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """Deadlines on one coproc that can be missed: whose, with the figures; as text with a cure for a running machine.
+
+    `algorithm` is one under which all are met, if there is one that needs no parameters.
+    """
+
+    vcoprocs: tuple[Vcoproc, ...]
+    what: str
+    algorithm: str | None
+
+    def __str__(self) -> str:
+        coproc_id = self.vcoprocs[0].coproc.spec.coproc_id
+        cure = f"`coprocsim analyse {coproc_id}` shows the figures; less work, longer periods or fewer domains help"
+        if self.algorithm is not None:
+            cure = f"`coprocsim sched set {coproc_id} --algorithm {self.algorithm}` lets all be met"
+        return f"{self.what}\n hint: {cure}"
+
+
+def deadlines_at_risk(coprocs: Sequence[Coproc], build: Build) -> Iterator[Risk]:
+    """Yield a warning for each of these coprocs on which a deadline can be missed."""
     for coproc in coprocs:
         shared = shared_of(coproc)
         # A job that is lost to the switch timeout is warned of where it is created.
-        risks = [_risk(each) for each in analysed(coproc, shared) if _is_late(each)]
-        if risks:
-            cure = _cure(coproc, shared, build)
-            yield f"on `{coproc.spec.coproc_id}` deadlines can be missed: {'; '.join(risks)}\n hint: {cure}"
+        late = [each for each in analysed(coproc, shared) if _is_late(each)]
+        if late:
+            what = f"on `{coproc.spec.coproc_id}` deadlines can be missed: {'; '.join(map(_risk, late))}"
+            yield Risk(tuple(each.vcoproc for each in late), what, _helping(coproc, shared, build))
 
 
 def _is_late(analysed: Analysed) -> bool:
@@ -171,9 +190,8 @@ def _risk(analysed: Analysed) -> str:
     return f"`{analysed.vcoproc.domain.name}` is due after {show_duration(deadline_ps)}, and {takes}"
 
 
-def _cure(coproc: Coproc, shared: Shared, build: Build) -> str:
-    """Return what helps: an algorithm under which all deadlines are met, if there is one that needs no parameters."""
-    coproc_id = coproc.spec.coproc_id
+def _helping(coproc: Coproc, shared: Shared, build: Build) -> str | None:
+    """Return an algorithm under which all deadlines are met, if there is one that needs no parameters."""
     for name in ALGORITHMS:
         scheduler = SCHEDULERS[name]
         fits = scheduler.vcoprocs_max is None or len(coproc.vcoprocs) <= scheduler.vcoprocs_max
@@ -182,5 +200,5 @@ def _cure(coproc: Coproc, shared: Shared, build: Build) -> str:
         other = replace(shared, algorithm=name, settings=scheduler.defaults(Scope.COPROC))
         wanting = [each for each in analysed(coproc, other) if each.demand.deadline_ps is not None]
         if all(each.bound.verdict is Verdict.MET for each in wanting):
-            return f"`coprocsim sched set {coproc_id} --algorithm {name}` lets all be met"
-    return f"`coprocsim analyse {coproc_id}` shows the figures; less work, longer periods or fewer domains help"
+            return name
+    return None

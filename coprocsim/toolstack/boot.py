@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from coprocsim import devicetree
@@ -11,6 +12,7 @@ from coprocsim.errors import (
     DeviceTreeError,
     LookupFailed,
     NodePlace,
+    Report,
     SourceError,
     Span,
     StateError,
@@ -74,7 +76,7 @@ def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
     """
     check_installed()
     build, config_warnings = (Build(), ()) if options.config_path is None else build_of_file(options.config_path)
-    blob = _blob(tree_path)
+    blob = blob_of(tree_path)
     try:
         spec = devicetree.loads(blob, build.sharing).machine
         board, warnings = power_on(spec, options, build)
@@ -126,7 +128,8 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _blob(tree_path: str) -> bytes:
+def blob_of(tree_path: str) -> bytes:
+    """Return the device tree in a file, a source through dtc; CoprocsimError if there is none."""
     try:
         blob = contents(tree_path)
     except OSError as error:
@@ -136,27 +139,40 @@ def _blob(tree_path: str) -> bytes:
     return blob
 
 
-def power_on(spec: MachineSpec, options: BootOptions, build: Build) -> tuple[Board, tuple[str, ...]]:
-    """Return the machine that a device tree describes, at instant 0 with Domain-0 in it, and warnings."""
+def power_on(
+    spec: MachineSpec, options: BootOptions, build: Build, report: Report | None = None
+) -> tuple[Board, tuple[str, ...]]:
+    """Return the machine that a device tree describes, at instant 0 with Domain-0 in it, and warnings.
+
+    Raises what is wrong. With a full report that goes there, and what cannot be brought up is left out.
+    """
+    report = report or Report()
     board = Board(options.seed, Timeline(), checks=build.checks)
     board.aliases = dict(spec.aliases)
+    known = [coproc.coproc_id for coproc in (*spec.coprocs, *spec.broken)]
     for coproc_id in options.platforms:
-        if coproc_id not in {coproc.coproc_id for coproc in spec.coprocs}:
-            known = [coproc.coproc_id for coproc in spec.coprocs]
-            raise LookupFailed(
-                f"`--platform`: no shared coproc `{coproc_id}`", hint=did_you_mean(coproc_id, known, "the tree shares")
-            )
-    _check_framework(spec, build)
-    _check_streams(spec)
-    warnings = []
+        with report.one():
+            if coproc_id not in known:
+                hint = did_you_mean(coproc_id, known, "the tree shares")
+                raise LookupFailed(f"`--platform`: no shared coproc `{coproc_id}`", hint=hint)
+    with report.one():
+        _check_framework(spec, build)
+    _check_streams(spec, report)
     for coproc_spec in spec.coprocs:
-        coproc = _bring_up(board, spec, coproc_spec, options, build)
-        if not coproc_spec.streams and not coproc.platform.own_mmu:
-            warnings.append(f"`{coproc_spec.coproc_id}`: no `iommus`, so nothing contains its DMA")
-        coproc.platform.probe(board.now_ps)
-    _create_domain_0(board, spec)
+        _check_regions(coproc_spec, report)
+        platform = report.attempt(partial(_platform, coproc_spec, options, build), None)
+        coproc = _bring_up(board, spec, coproc_spec, platform, build, report)
+        if coproc is not None:
+            if not coproc_spec.streams and not coproc.platform.own_mmu:
+                what = f"`{coproc_spec.coproc_id}`: no `iommus`, so nothing contains its DMA"
+                report.warn(what, NodePlace(coproc_spec.path))
+            coproc.platform.probe(board.now_ps)
+    for coproc_spec in spec.broken:
+        _check_regions(coproc_spec, report)
+        _bring_up(board, spec, coproc_spec, None, build, report)
+    _create_domain_0(board, spec, report)
     Hypervisor(board).settle()
-    return board, tuple(warnings)
+    return board, tuple(report.warnings)
 
 
 def _check_framework(machine: MachineSpec, build: Build) -> None:
@@ -171,38 +187,69 @@ def _check_framework(machine: MachineSpec, build: Build) -> None:
         )
 
 
-def _check_streams(machine: MachineSpec) -> None:
+def _check_streams(machine: MachineSpec, report: Report) -> None:
     """Refuse a stream of two coprocs: it can translate for one context at a time."""
     holders: dict[str, CoprocSpec] = {}
     for coproc in machine.coprocs:
         for stream in coproc.streams:
             other = holders.setdefault(str(stream), coproc)
-            if other is not coproc:
-                raise DeviceTreeError(
-                    f"IOMMU stream `{stream}` of `{coproc.coproc_id}` is one of `{other.coproc_id}`, too",
-                    NodePlace(coproc.path, "iommus"),
-                    why="a stream translates for one domain's context at a time",
-                    hint="share only one of the two",
-                )
+            with report.one():
+                if other is not coproc:
+                    raise DeviceTreeError(
+                        f"IOMMU stream `{stream}` of `{coproc.coproc_id}` is one of `{other.coproc_id}`, too",
+                        NodePlace(coproc.path, "iommus"),
+                        why="a stream translates for one domain's context at a time",
+                        hint="share only one of the two",
+                    )
 
 
-def _bring_up(board: Board, machine: MachineSpec, spec: CoprocSpec, options: BootOptions, build: Build) -> Coproc:
+def _check_regions(spec: CoprocSpec, report: Report) -> None:
     for region in spec.regions:
-        if region.base + region.size_bytes > ADDRESS_STOP:
-            what = f"range `{region.name}` ends at {region.base + region.size_bytes:#x}"
-            raise DeviceTreeError(what, NodePlace(spec.path, "reg"), hint="a physical address has at most 52 bits")
-    platform = _platform(spec, options, build)
-    scheduler = _algorithm(machine, spec, build) if platform.scheduled else _no_algorithm(spec, platform)
-    settings = {**scheduler.defaults(Scope.COPROC), **_settings(scheduler, Scope.COPROC, spec.settings)}
-    parts = Parts(MODELS[platform.hardware], platform, scheduler)
-    coproc = build_coproc(board, spec, parts, settings, spec.sharing)
-    _check_fit(coproc, Scope.COPROC, settings, next((setting.place for setting in spec.settings), spec.place))
-    for domain, given in spec.domain_settings.items():
-        for name, value in _settings(scheduler, Scope.VCOPROC, given).items():
+        with report.one():
+            if region.base + region.size_bytes > ADDRESS_STOP:
+                what = f"range `{region.name}` ends at {region.base + region.size_bytes:#x}"
+                raise DeviceTreeError(what, NodePlace(spec.path, "reg"), hint="a physical address has at most 52 bits")
+
+
+def _bring_up(
+    board: Board,
+    machine: MachineSpec,
+    spec: CoprocSpec,
+    platform: type[Platform] | None,
+    build: Build,
+    report: Report,
+) -> Coproc | None:
+    """Put a coproc on the board; without a platform it is only checked what can be, and None returned."""
+    scheduler = report.attempt(lambda: _scheduler(machine, spec, platform, build), None)
+    if scheduler is None:
+        return None
+    given = _settings(scheduler, Scope.COPROC, spec.settings, report)
+    settings = {**scheduler.defaults(Scope.COPROC), **given}
+    coproc: Coproc | None = None
+    if platform is not None:
+        parts = Parts(MODELS[platform.hardware], platform, scheduler)
+        coproc = build_coproc(board, spec, parts, settings, spec.sharing)
+        if len(given) == len(spec.settings):
+            with report.one():
+                place = next((setting.place for setting in spec.settings), spec.place)
+                _check_fit(coproc, Scope.COPROC, settings, place)
+    for domain, stated in spec.domain_settings.items():
+        given = _settings(scheduler, Scope.VCOPROC, stated, report)
+        for name, value in given.items():
             board.domain_settings.append(DomainSettingRow(spec.coproc_id, domain, name, value))
-        if given:
-            _check_fit(coproc, Scope.VCOPROC, vcoproc_settings(board, coproc, domain, {}), given[0].place)
+        if coproc is not None and stated and len(given) == len(stated):
+            with report.one():
+                _check_fit(coproc, Scope.VCOPROC, vcoproc_settings(board, coproc, domain, {}), stated[0].place)
     return coproc
+
+
+def _scheduler(
+    machine: MachineSpec, spec: CoprocSpec, platform: type[Platform] | None, build: Build
+) -> type[Scheduler] | None:
+    """Return the algorithm of a coproc, or what stands for it; None if the tree's name for it cannot be read."""
+    if platform is not None and not platform.scheduled:
+        return _no_algorithm(spec, platform)
+    return None if spec.algorithm == "" else _algorithm(machine, spec, build)
 
 
 def _platform(spec: CoprocSpec, options: BootOptions, build: Build) -> type[Platform]:
@@ -252,25 +299,28 @@ def _no_algorithm(spec: CoprocSpec, platform: type[Platform]) -> type[Scheduler]
     return Unscheduled
 
 
-def _settings(scheduler: type[Scheduler], scope: Scope, given: tuple[TreeSetting, ...]) -> dict[str, Value]:
+def _settings(
+    scheduler: type[Scheduler], scope: Scope, given: tuple[TreeSetting, ...], report: Report
+) -> dict[str, Value]:
     """Return the values of `coproc-sched-…` properties, checked against the algorithm's statement."""
     known: dict[str, Parameter] = {
         parameter.property_name(): parameter for parameter in of_scope(scheduler.parameters, scope).values()
     }
     values: dict[str, Value] = {}
     for setting in given:
-        parameter = known.get(setting.name)
-        if parameter is None:
-            names = [f"coproc-sched-{name}" for name in known]
-            raise DeviceTreeError(
-                f"`{scheduler.name}` has no parameter `coproc-sched-{setting.name}` here",
-                setting.place,
-                hint=did_you_mean(f"coproc-sched-{setting.name}", names, "it has"),
-            )
-        try:
-            values[parameter.name] = parameter.from_tree(setting.data)
-        except BadValue as error:
-            raise DeviceTreeError(str(error), setting.place, hint=error.hint) from error
+        with report.one():
+            parameter = known.get(setting.name)
+            if parameter is None:
+                names = [f"coproc-sched-{name}" for name in known]
+                raise DeviceTreeError(
+                    f"`{scheduler.name}` has no parameter `coproc-sched-{setting.name}` here",
+                    setting.place,
+                    hint=did_you_mean(f"coproc-sched-{setting.name}", names, "it has"),
+                )
+            try:
+                values[parameter.name] = parameter.from_tree(setting.data)
+            except BadValue as error:
+                raise DeviceTreeError(str(error), setting.place, hint=error.hint) from error
     return values
 
 
@@ -281,17 +331,22 @@ def _check_fit(coproc: Coproc, scope: Scope, settings: Mapping[str, Value], plac
         raise DeviceTreeError(str(error), place, hint=error.hint) from error
 
 
-def _create_domain_0(board: Board, machine: MachineSpec) -> None:
-    """Create Domain-0 with the vcoprocs that the tree gives to it."""
+def _create_domain_0(board: Board, machine: MachineSpec, report: Report) -> None:
+    """Create Domain-0 with the vcoprocs that the tree gives to it, of the coprocs that could be brought up."""
     plans = []
     for request in machine.dom0_coprocs:
-        coproc = coproc_named(board, request.value)
+        try:
+            coproc = coproc_named(board, request.value)
+        except LookupFailed:
+            continue  # the tree shares it, or its reader had refused: why it is not there, is reported
         settings = vcoproc_settings(board, coproc, DOMAIN_0_NAME, {})
-        _check_fit(coproc, Scope.VCOPROC, settings, request.place)
+        with report.one():
+            _check_fit(coproc, Scope.VCOPROC, settings, request.place)
         plans.append(domains.VcoprocPlan(coproc.spec.coproc_id, coproc.spec.regions, settings, place=request.place))
     memory_mib = _DOMAIN_0_MEMORY_MIB
     plan = domains.DomainPlan(DOMAIN_0_NAME, memory_mib, memory_mib, 1, tuple(plans), domain_id=DOMAIN_0)
-    domains.create(board, plan)
+    with report.one():
+        domains.create(board, plan)
 
 
 def vcoproc_settings(board: Board, coproc: Coproc, domain: str, given: Mapping[str, Value]) -> dict[str, Value]:

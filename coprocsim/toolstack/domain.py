@@ -12,6 +12,7 @@ from coprocsim.errors import (
     DeviceTreeError,
     LookupFailed,
     NodePlace,
+    Report,
     Span,
     StateError,
     did_you_mean,
@@ -30,7 +31,7 @@ from coprocsim.model import (
     VcoprocNode,
     WorkloadRequest,
 )
-from coprocsim.parameters import BadSetting, BadValue, Scope
+from coprocsim.parameters import BadSetting, BadValue, Scope, Value
 from coprocsim.toolstack.analyse import deadlines_at_risk
 from coprocsim.toolstack.boot import ADDRESS_STOP, FDT_MAGIC, shown_path, vcoproc_settings
 from coprocsim.toolstack.deeds import CreateDomain, DestroyDomain, PauseDomain, UnpauseDomain
@@ -81,15 +82,45 @@ def create(machine_path: Path, cfg_path: str, extra: Sequence[str], *, paused: b
             raise CfgError(str(error), error.setting.place, hint=error.hint) from error
         machine.keep = not dry_run
         warnings += tuple(uncuttable(domain.vcoprocs))
-        warnings += tuple(deadlines_at_risk([each.coproc for each in domain.vcoprocs], machine.build))
+        warnings += tuple(map(str, deadlines_at_risk([each.coproc for each in domain.vcoprocs], machine.build)))
         coprocs = tuple(vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs)
         command = " ".join(("domain create", shown_path(cfg_path), *extra, *(("--paused",) if paused else ())))
         machine.did(CreateDomain.of(plan, paused=paused), command, f"domain {domain.domain_id} `{domain.name}`")
         return Created(domain.domain_id, domain.name, coprocs, (*spec.warnings, *warnings))
 
 
-def plan_domain(board: Board, spec: DomainSpec, base: Path) -> tuple[domains.DomainPlan, tuple[str, ...]]:
-    """Resolve and check all that a config names; `base` is the folder that its own file names start from."""
+def plan_domain(
+    board: Board, spec: DomainSpec, base: Path, report: Report | None = None
+) -> tuple[domains.DomainPlan, tuple[str, ...]]:
+    """Resolve and check all that a config names; `base` is the folder that its own file names start from.
+
+    Raises what is wrong. With a full report that goes there, and is left out of the plan.
+    """
+    report = report or Report()
+    with report.one():
+        _check_name(board, spec)
+    nodes = report.attempt(lambda: _partial_tree(spec, base, report), ())
+    _warn_of_lost(board, nodes, report)
+    plans: dict[str, domains.VcoprocPlan] = {}
+    for request in spec.coprocs:
+        with report.one():
+            plan = _plan_vcoproc(board, spec.name, request, nodes, report)
+            if plan.coproc_id in plans:
+                raise CfgError(f"`{plan.coproc_id}` is shared twice", request.place, hint="one vcoproc per coproc")
+            plans[plan.coproc_id] = plan
+    _check_windows(plans, report)
+    for workload in spec.workloads:
+        with report.one():
+            _add_workload(board, plans, workload, base)
+    _warn_of_passed_through(board, spec, plans, report)
+    config = {name: _shown(value) for name, value in spec.shown.items()}
+    plan_of_domain = domains.DomainPlan(
+        spec.name, spec.memory_mib, spec.maxmem_mib, spec.vcpus, tuple(plans.values()), spec.uuid, config
+    )
+    return plan_of_domain, tuple(report.warnings)
+
+
+def _check_name(board: Board, spec: DomainSpec) -> None:
     for domain in board.domains.values():
         if domain.name == spec.name:
             hint = "choose another name" + (
@@ -99,24 +130,6 @@ def plan_domain(board: Board, spec: DomainSpec, base: Path) -> tuple[domains.Dom
     if spec.name == str(DOMAIN_0):
         what = f"the name `{spec.name}` is the id of {DOMAIN_0_NAME}"
         raise CfgError(what, spec.name_place, why="commands would take it for that", hint="choose another name")
-    warnings: list[str] = []
-    nodes = _partial_tree(spec, base, warnings)
-    warnings += _lost(board, nodes)
-    plans: dict[str, domains.VcoprocPlan] = {}
-    for request in spec.coprocs:
-        plan = _plan_vcoproc(board, spec.name, request, nodes)
-        if plan.coproc_id in plans:
-            raise CfgError(f"`{plan.coproc_id}` is shared twice", request.place, hint="one vcoproc per coproc")
-        plans[plan.coproc_id] = plan
-    _check_windows(plans)
-    for workload in spec.workloads:
-        _add_workload(board, plans, workload, base)
-    warnings += _passed_through(board, spec, plans)
-    config = {name: _shown(value) for name, value in spec.shown.items()}
-    plan_of_domain = domains.DomainPlan(
-        spec.name, spec.memory_mib, spec.maxmem_mib, spec.vcpus, tuple(plans.values()), spec.uuid, config
-    )
-    return plan_of_domain, tuple(warnings)
 
 
 def _shown(value: CfgValue) -> str:
@@ -131,29 +144,36 @@ def _quoted(value: CfgValue) -> str:
 
 
 def _plan_vcoproc(
-    board: Board, domain: str, request: CoprocRequest, nodes: tuple[VcoprocNode, ...]
+    board: Board, domain: str, request: CoprocRequest, nodes: tuple[VcoprocNode, ...], report: Report
 ) -> domains.VcoprocPlan:
     try:
         coproc = coproc_named(board, request.name)
-        given = check_settings(type(coproc.scheduler), Scope.VCOPROC, request.options)
     except LookupFailed as error:
         raise CfgError(error.what, request.place, hint=error.hint) from error
-    except BadSetting as error:
-        raise CfgError(str(error), error.setting.place, hint=error.hint) from error
+    scheduler = type(coproc.scheduler)
+    given: dict[str, Value] = {}
+    for option in request.options:
+        with report.one():
+            try:
+                given |= check_settings(scheduler, Scope.VCOPROC, [option])
+            except BadSetting as error:
+                raise CfgError(str(error), error.setting.place, hint=error.hint) from error
     settings = vcoproc_settings(board, coproc, domain, given)
-    try:
-        check_fit(coproc, type(coproc.scheduler), Scope.VCOPROC, settings)
-    except BadValue as error:
-        place = request.options[0].place if request.options else request.place
-        raise CfgError(str(error), place, hint=error.hint) from error
-    windows = _windows(board, coproc, request, nodes)
+    if len(given) == len(request.options):
+        with report.one():
+            try:
+                check_fit(coproc, scheduler, Scope.VCOPROC, settings)
+            except BadValue as error:
+                place = request.options[0].place if request.options else request.place
+                raise CfgError(str(error), place, hint=error.hint) from error
+    windows = report.attempt(lambda: _windows(board, coproc, request, nodes), coproc.spec.regions)
     return domains.VcoprocPlan(coproc.spec.coproc_id, windows, settings, place=request.place)
 
 
 # ---------------------------------------------------------------- guest addresses
 
 
-def _partial_tree(spec: DomainSpec, base: Path, warnings: list[str]) -> tuple[VcoprocNode, ...]:
+def _partial_tree(spec: DomainSpec, base: Path, report: Report) -> tuple[VcoprocNode, ...]:
     """Return what the domain's partial device tree says of vcoprocs; one that cannot be read is a warning."""
     if spec.device_tree is None:
         return ()
@@ -161,7 +181,7 @@ def _partial_tree(spec: DomainSpec, base: Path, warnings: list[str]) -> tuple[Vc
     try:
         blob = contents(path)
     except OSError as error:
-        warnings.append(
+        report.warn(
             f"cannot read `device_tree` `{spec.device_tree.value}` ({error.strerror}): "
             "the vcoprocs are at the coprocs' physical addresses"
         )
@@ -183,17 +203,14 @@ def _span(setting: Setting) -> Span | None:
     return setting.place if isinstance(setting.place, Span) else None
 
 
-def _lost(board: Board, nodes: tuple[VcoprocNode, ...]) -> list[str]:
-    """Return a warning for each node of a partial tree that is about no coproc of this machine."""
-    warnings = []
+def _warn_of_lost(board: Board, nodes: tuple[VcoprocNode, ...], report: Report) -> None:
+    """Warn of each node of a partial tree that is about no coproc of this machine."""
     for node in nodes:
         try:
             coproc_named(board, node.coproc)
         except LookupFailed as error:
-            warnings.append(
-                f"`device_tree`: node `{node.path}` is about no shared coproc, `{node.coproc}`: {error.hint}"
-            )
-    return warnings
+            what = f"`device_tree`: node `{node.path}` is about no shared coproc, `{node.coproc}`"
+            report.warn(f"{what}: {error.hint}")
 
 
 def _windows(
@@ -231,42 +248,38 @@ def _windows(
     return coproc.spec.regions
 
 
-def _check_windows(plans: Mapping[str, domains.VcoprocPlan]) -> None:
+def _check_windows(plans: Mapping[str, domains.VcoprocPlan], report: Report) -> None:
     """Refuse vcoprocs of one domain that lie upon each other."""
     windows = sorted(
         ((window, plan) for plan in plans.values() for window in plan.windows), key=lambda each: each[0].base
     )
     for (window, plan), (above, other) in pairwise(windows):
-        if window.base + window.size_bytes > above.base:
-            raise CfgError(
-                f"`{other.coproc_id}` is at {above.base:#x}, inside `{plan.coproc_id}`", _span_of(other), hint=None
-            )
+        with report.one():
+            if window.base + window.size_bytes > above.base:
+                what = f"`{other.coproc_id}` is at {above.base:#x}, inside `{plan.coproc_id}`"
+                raise CfgError(what, _span_of(other), hint=None)
 
 
 def _span_of(plan: domains.VcoprocPlan) -> Span | None:
     return plan.place if isinstance(plan.place, Span) else None
 
 
-def _passed_through(board: Board, spec: DomainSpec, plans: Mapping[str, domains.VcoprocPlan]) -> list[str]:
-    """Return warnings for ranges and lines that are passed through and belong to a vcoproc, which wins."""
-    warnings = []
+def _warn_of_passed_through(
+    board: Board, spec: DomainSpec, plans: Mapping[str, domains.VcoprocPlan], report: Report
+) -> None:
+    """Warn of ranges and lines that are passed through and belong to a vcoproc, which wins."""
     for plan in plans.values():
         coproc = board.coprocs[plan.coproc_id].spec
         for region in coproc.regions:
             for passed, span in spec.iomem:
                 if passed.start < region.base + region.size_bytes and region.base < passed.stop:
-                    where = f"{span.path}:{span.line}"
-                    warnings.append(
-                        f"{where}: `iomem` {passed.start:#x} belongs to `{plan.coproc_id}`, which is shared: not mapped"
-                    )
+                    what = f"`iomem` {passed.start:#x} belongs to `{plan.coproc_id}`, which is shared: not mapped"
+                    report.warn(what, span)
         for line in coproc.lines:
             for intid, span in spec.irqs:
                 if intid == line.intid:
-                    where = f"{span.path}:{span.line}"
-                    warnings.append(
-                        f"{where}: `irqs` {intid} belongs to `{plan.coproc_id}`, which is shared: not routed"
-                    )
-    return warnings
+                    what = f"`irqs` {intid} belongs to `{plan.coproc_id}`, which is shared: not routed"
+                    report.warn(what, span)
 
 
 # ---------------------------------------------------------------- workloads

@@ -1,8 +1,11 @@
 """Whether settings that are allowed one by one fit together, and fit the coproc: a switch must leave useful time."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
 
-from coprocsim.hypervisor.state import Coproc
+from coprocsim.guests.base import NOTHING
+from coprocsim.hypervisor.state import Coproc, Vcoproc
 from coprocsim.parameters import BadValue, Scope, Value
 from coprocsim.schedulers.base import Scheduler
 from coprocsim.units import show_duration
@@ -25,6 +28,32 @@ def check_fit(coproc: Coproc, scheduler: type[Scheduler], scope: Scope, settings
         if budget_ps is not None and budget_ps <= cost_ps:
             hint = "no useful time would be left; make the budget longer"
             raise BadValue(f"a budget of {show_duration(budget_ps)} {takes}", hint)
+
+
+def beyond_reservations(coproc: Coproc) -> Iterator[tuple[Vcoproc, str, str]]:
+    """Yield a vcoproc, a warning and a hint where more is reserved than there is, or asked for than is reserved."""
+    vcoprocs = list(coproc.vcoprocs.values())
+    parts = type(coproc.scheduler).reservations([each.settings for each in vcoprocs])
+    if parts is None:
+        return
+    coproc_id = coproc.spec.coproc_id
+    before = Fraction(0)
+    for vcoproc, part in zip(vcoprocs, parts, strict=True):
+        if before <= 1 < before + part:
+            each = ", ".join(f"`{v.domain.name}` {_percent(its)}" for v, its in zip(vcoprocs, parts, strict=True))
+            what = f"{_percent(sum(parts, Fraction(0)))} of `{coproc_id}` are reserved: {each}"
+            yield vcoproc, what, "reserve less, or for fewer domains: nobody is sure of its part now"
+        before += part
+        demand = NOTHING if vcoproc.guest is None else vcoproc.guest.demand()
+        if demand.work_ps and demand.period_ps and demand.deadline_ps and demand.work_ps > part * demand.period_ps:
+            asked = _percent(Fraction(demand.work_ps, demand.period_ps))
+            what = f"`{vcoproc.domain.name}` asks for {asked} of `{coproc_id}`, and is sure of {_percent(part)}"
+            yield vcoproc, what, "its deadlines are met only by what others leave: reserve more for it"
+
+
+def _percent(part: Fraction) -> str:
+    """Return a part in percent, rounded up where that makes the difference to a whole."""
+    return f"{math.ceil(1000 * part) / 10:g} %"
 
 
 def _switch_cost_ps(coproc: Coproc) -> int:

@@ -6,6 +6,7 @@ imported where a config is read, so that commands that read none do not wait for
 
 from collections.abc import Sequence
 
+from coprocsim.errors import Report
 from coprocsim.model import CfgValue, DomainSpec
 
 
@@ -22,12 +23,14 @@ def loads(data: bytes, path: str = "<config>") -> dict[str, CfgValue]:
     return {name: plain(setting.value) for name, setting in final(source, assignments(source)).items()}
 
 
-def read_domain(data: bytes, path: str, extra: Sequence[str] = ()) -> DomainSpec:
+def read_domain(data: bytes, path: str, extra: Sequence[str] = (), report: Report | None = None) -> DomainSpec:
     """Return the domain that a config describes; `extra` are `key=value` arguments of the command line.
 
-    CfgError where xl would refuse it, and where it says something of coprocs that nobody could mean.
+    CfgError where xl would refuse it, and where it says something of coprocs that nobody could mean. With a full
+    report that is so only for what is no config at all; all other mistakes go into the report, and what is wrong is
+    left out: a domain without a good name has an empty one.
     """
     from coprocsim.xlcfg.domain import read  # noqa: PLC0415
     from coprocsim.xlcfg.source import Source  # noqa: PLC0415
 
-    return read(Source(data, path, extra))
+    return read(Source(data, path, extra), report or Report())

@@ -5,10 +5,11 @@ Which coprocs there are, and which options and workloads they take, is known els
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
-from coprocsim.errors import CfgError, Span, nearest
+from coprocsim.errors import CfgError, Report, Span, nearest
 from coprocsim.model import CfgValue, CoprocRequest, DomainSpec, Setting, WorkloadRequest
 from coprocsim.xlcfg.keys import KNOWN, SHOWN
 from coprocsim.xlcfg.parse import assignments, final
@@ -29,39 +30,44 @@ _HEX = r"\s*(?:0[xX])?([0-9a-fA-F]{1,16})"
 _PAGES = re.compile(f"{_HEX},{_HEX}(?:@{_HEX})?")
 
 
-def read(source: Source) -> DomainSpec:
-    """Return the domain that a config describes; CfgError at the first thing that it must not say."""
-    return _Config(source, final(source, assignments(source))).domain()
+def read(source: Source, report: Report) -> DomainSpec:
+    """Return the domain that a config describes; CfgError at the first thing that it must not say.
+
+    With a full report those go into that, and are left out.
+    """
+    return _Config(source, final(source, assignments(source)), report).domain()
 
 
 class _Config:
-    """The settings of one config, and what its writer should be warned of."""
+    """The settings of one config, and the report on what its writer should know."""
 
-    def __init__(self, source: Source, settings: Mapping[str, Assignment]) -> None:
+    def __init__(self, source: Source, settings: Mapping[str, Assignment], report: Report) -> None:
         self.source = source
         self.settings = settings
-        self.warnings: list[str] = []
+        self.report = report
 
     def domain(self) -> DomainSpec:
-        name, name_place = self.name()
-        memory_mib, maxmem_mib = self.memory_mib()
+        attempt = self.report.attempt
+        name, name_place = attempt(self.name, ("", self.source.span(0, 0)))
+        memory_mib, maxmem_mib = attempt(self.memory_mib, (_DEFAULT_MEMORY_MIB, _DEFAULT_MEMORY_MIB))
         coprocs = tuple(CoprocRequest(each.name, each.options, each.place) for each in self.entries("coproc"))
-        workloads = (WorkloadRequest(each.name, each.options, each.place) for each in self.entries("coproc_workload"))
         self.look_for_unknown_keys()
+        vcpus = attempt(lambda: self.integer("vcpus", 1, _VCPUS_MAX), None)
+        workloads = (WorkloadRequest(each.name, each.options, each.place) for each in self.entries("coproc_workload"))
         return DomainSpec(
             name=name,
             memory_mib=memory_mib,
             maxmem_mib=maxmem_mib,
-            vcpus=self.integer("vcpus", 1, _VCPUS_MAX) or 1,
+            vcpus=vcpus or 1,
             coprocs=coprocs,
             workloads=tuple(workloads),
             name_place=name_place,
-            uuid=self.uuid(),
-            device_tree=self.device_tree(),
+            uuid=attempt(self.uuid, None),
+            device_tree=attempt(self.device_tree, None),
             iomem=tuple(self.iomem()),
             irqs=tuple(self.irqs()),
             shown=self.to_show(),
-            warnings=tuple(self.warnings),
+            warnings=tuple(self.report.warnings),
         )
 
     # ------------------------------------------------------------ single values
@@ -140,25 +146,34 @@ class _Config:
 
     def entries(self, key: str) -> "Iterator[_Entry]":
         """Yield the entries of a list whose elements are `name,option=value,…`, each name once."""
+        seen: dict[str, Span] = {}
+        for node in self.report.attempt(lambda: self.values(key), []):
+            entry = self.report.attempt(partial(self.new_entry, key, node, seen), None)
+            if entry is not None:
+                seen[entry.name] = entry.place
+                yield entry
+
+    def values(self, key: str) -> list[Node]:
+        """Return the elements of a list that must be one; none where the config does not have the key."""
         setting = self.settings.get(key)
         if setting is None:
-            return
+            return []
         if isinstance(setting.value, Text):
             place = self.span(setting.value)
             written = brief(self.source.data[slice(*place_of(setting.value))])
             hint = f"put it in brackets: `{key} = [ {written} ]`"
             raise CfgError(f"`{key}` is a list, and this is a single value, which xl ignores", place, hint=hint)
-        seen: dict[str, Span] = {}
-        for node in setting.value.values:
-            entry = self.entry(key, node)
-            if entry.name in seen:
-                first = seen[entry.name]
-                where = f"it stands in line {first.line}, column {first.column} already"
-                raise CfgError(
-                    f"`{brief(entry.name.encode())}` is named twice in `{key}`", entry.place, hint=f"{where}: keep one"
-                )
-            seen[entry.name] = entry.place
-            yield entry
+        return setting.value.values
+
+    def new_entry(self, key: str, node: Node, seen: Mapping[str, Span]) -> "_Entry":
+        """Return one entry, whose name is not among those `seen`."""
+        entry = self.entry(key, node)
+        if entry.name in seen:
+            first = seen[entry.name]
+            where = f"it stands in line {first.line}, column {first.column} already"
+            what = f"`{brief(entry.name.encode())}` is named twice in `{key}`"
+            raise CfgError(what, entry.place, hint=f"{where}: keep one")
+        return entry
 
     def entry(self, key: str, node: Node) -> "_Entry":
         """Return one entry, split; its options begin at the first part between commas that holds a `=`."""
@@ -183,15 +198,21 @@ class _Config:
     def options(self, parts: "list[_Part]") -> Iterator[Setting]:
         seen: set[str] = set()
         for part in parts:
-            place = self.source.span(part.start, part.end)
-            name, equals, value = (each.strip() for each in part.data.decode().partition("="))
-            if not (name and equals and value):
-                hint = "options are written `name=value`, with commas between them"
-                raise CfgError(f"`{brief(part.data)}` is not an option with a value", place, hint=hint)
-            if name in seen:
-                raise CfgError(f"`{brief(name.encode())}` is given twice", place, hint="keep one")
-            seen.add(name)
-            yield Setting(name, value, place)
+            option = self.report.attempt(partial(self.option, part, seen), None)
+            if option is not None:
+                seen.add(option.name)
+                yield option
+
+    def option(self, part: "_Part", seen: Collection[str]) -> Setting:
+        """Return one option, whose name is not among those `seen`."""
+        place = self.source.span(part.start, part.end)
+        name, equals, value = (each.strip() for each in part.data.decode().partition("="))
+        if not (name and equals and value):
+            hint = "options are written `name=value`, with commas between them"
+            raise CfgError(f"`{brief(part.data)}` is not an option with a value", place, hint=hint)
+        if name in seen:
+            raise CfgError(f"`{brief(name.encode())}` is given twice", place, hint="keep one")
+        return Setting(name, value, place)
 
     def parts(self, text: Text) -> "Iterator[_Part]":
         """Yield what stands between the commas of a text, without blanks around it, each with its place."""
@@ -259,10 +280,12 @@ class _Config:
         return texts
 
     def look_for_unknown_keys(self) -> None:
+        unknown = 0
         for key, setting in self.settings.items():
             if key not in KNOWN:
+                unknown += 1
                 # Looking for the nearest name is slow, and no use with what is no config at all.
-                near = nearest(key, KNOWN) if len(key) < 64 and len(self.warnings) < 64 else None
+                near = nearest(key, KNOWN) if len(key) < 64 and unknown < 64 else None
                 hint = f"; did you mean `{near}`?" if near else ""
                 place = self.source.span(setting.start, setting.end)
                 self.warn(place, f"xl does not know `{brief(key.encode())}` and ignores it{hint}")
@@ -281,7 +304,7 @@ class _Config:
         return self.source.span(*place_of(node))
 
     def warn(self, place: Span, what: str) -> None:
-        self.warnings.append(f"{place.path}:{place.line}:{place.column}: {what}")
+        self.report.warn(what, place)
 
 
 class _Part(NamedTuple):
