@@ -49,7 +49,7 @@ dtb: $(patsubst %.dts,%.dtb,$(wildcard dts/*.dts) tests/thirdparty/board.dts)
 # Manual pages: `man -M .venv/share/man coprocsim-run`.
 man: $(VENV)/.runs
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[man]'
-	@$(BIN)/python -m coprocsim.cli.manual $(VENV)/share/man/man1
+	@$(BIN)/python -W ignore -m coprocsim.cli.manual $(VENV)/share/man/man1
 
 clean:
 	rm -rf $(VENV)

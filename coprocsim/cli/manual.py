@@ -17,8 +17,9 @@ def write(folder: Path) -> None:
     context = click.Context(root, info_name="coprocsim")
     # They are imported one by one otherwise, when they are called.
     found = {name: root.get_command(context, name) for name in COMMANDS}
-    root.commands = {name: command for name, command in found.items() if command is not None}
-    write_man_pages("coprocsim", root, version=__version__, target_dir=str(folder))
+    commands = {name: command for name, command in found.items() if command is not None}
+    whole = click.Group("coprocsim", commands, params=root.params, help=root.help)
+    write_man_pages("coprocsim", whole, version=__version__, target_dir=str(folder))
 
 
 if __name__ == "__main__":

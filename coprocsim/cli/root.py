@@ -33,6 +33,7 @@ COMMANDS = {
     "top": "top",
     "timeline": "timeline",
     "trace": "trace",
+    "report": "report",
     "analyse": "analyse",
     "history": "history",
     "replay": "history",

@@ -1,12 +1,10 @@
 """`trace`: how much of it there is; `trace show` reads it as a log, `trace export` writes it for other programs."""
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +12,7 @@ from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, duration
 from coprocsim.cli.progress import Progress
 from coprocsim.cli.tables import json_option, print_json
+from coprocsim.cli.written import written
 
 if TYPE_CHECKING:
     from coprocsim.model import TraceRow
@@ -234,7 +233,7 @@ def export(
         begins_ps = file.trace_begins_ps
         # Two looks at the rows: who takes part in all of it must be known before the first one is written.
         found = scene(seen, file, choice)
-        with _written(path, text=FORMATS[name].text) as out:
+        with written(path, text=FORMATS[name].text) as out:
             write(out, found, _watched(choice.rows(file), found.from_ps, found.to_ps, progress))
     if begins_ps > choice.from_ps:
         _say_what_is_gone(begins_ps)
@@ -254,31 +253,6 @@ def _watched(rows: "Iterable[TraceRow]", from_ps: int, to_ps: int, progress: Pro
         if number % _PROGRESS_ROWS == 0 and not progress(row[0] - from_ps, to_ps - from_ps):
             raise click.Abort
         yield row
-
-
-@contextmanager
-def _written(path: str, *, text: bool) -> Iterator[BinaryIO]:
-    """Open a file that has its name only when it is complete; stdout where it is `-`."""
-    from coprocsim.errors import CoprocsimError
-
-    if path == "-":
-        if sys.stdout.isatty() and not text:
-            raise CoprocsimError("this format is no text, and a terminal shows nothing else", hint="name a FILE")
-        sys.stdout.flush()
-        yield sys.stdout.buffer
-        return
-    target = Path(path).resolve()
-    if target.exists() and not target.is_file():
-        raise CoprocsimError(f"`{path}` is no file", hint="`-` is stdout")
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as out:
-            yield out
-        beside.replace(target)
-    except OSError as error:
-        raise CoprocsimError(f"cannot write `{path}`: {error.strerror}") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _say_what_is_gone(begins_ps: int) -> None:
