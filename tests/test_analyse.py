@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from coprocsim.analysis.bounds import Verdict
 from coprocsim.hypervisor import domains
-from coprocsim.model import Charge, Sharing
+from coprocsim.model import Charge, Payer, Sharing
 from coprocsim.parameters import Scope, Value
 from coprocsim.platforms import PLATFORMS
 from coprocsim.schedulers import ALGORITHMS
@@ -21,12 +21,13 @@ from tests.machines import MS, US, Machine, described_for, settings_of
 
 
 @st.composite
-def workloads(draw: st.DrawFn, cuttable: bool) -> str:
-    """Draw a workload of jobs that come often: mostly periodic ones."""
+def workloads(draw: st.DrawFn, cuttable: bool, rarer: int) -> str:
+    """Draw a workload of jobs that come often, or `rarer` times less: mostly periodic ones."""
     kind = draw(st.sampled_from(("periodic", "periodic", "periodic", "poisson", "backlog", "trace")))
     period = draw(st.integers(300, 5000))
     work = draw(st.integers(20, period // 2))
     law = draw(st.sampled_from((f"{work}us", f"uniform:{work // 2}us-{work}us")))
+    period *= rarer
     reaction = draw(st.sampled_from((0, 5, 300)))
     more = f",reaction={reaction}us,queue=1000"
     if cuttable:
@@ -50,23 +51,39 @@ def sharings(draw: st.DrawFn) -> Sharing:
         switch_timeout_ps=draw(st.sampled_from((0, 150 * US, 40 * MS))),
         retry_floor_ps=draw(st.sampled_from((1 * US, 10 * US, 200 * US))),
         charge=draw(st.sampled_from(Charge)),
+        payer=draw(st.sampled_from(Payer)),
         charge_factor=draw(st.sampled_from((1, 33))),
     )
+
+
+def own_of(algorithm: str, rank: int) -> dict[str, Value]:
+    """Return what a vcoproc of that rank, from 0 to 3, has of an algorithm: more with each."""
+    match algorithm:
+        case "priority":
+            return {"priority": rank}
+        case "fixed":
+            return {"slots": 1 + rank}
+        case "rtds":
+            return {"budget": (1 + rank) * MS, "period": (5, 15, 20, 20)[rank] * MS, "extratime": int(rank == 2)}
+        case "cbs":
+            return {"budget": (1 + rank) * MS, "period": (5, 15, 20, 20)[rank] * MS}
+        case _:
+            return {}
 
 
 def machine_with(
     platform: str, algorithm: str, slice_ps: int, wanted: list[tuple[str, int]], sharing: Sharing
 ) -> Machine:
-    """Return a machine whose coproc has a vcoproc for each (workload, priority)."""
+    """Return a machine whose coproc has a vcoproc for each (workload, rank)."""
     machine = Machine()
     scheduler = ALGORITHMS[algorithm]
-    values: dict[str, Value] = {"slice": slice_ps} if algorithm == "rrobin" else {}
+    values = scheduler.defaults(Scope.COPROC) | ({"slice": slice_ps} if algorithm == "rrobin" else {})
     described = described_for(PLATFORMS[platform], "gpu0", 600_000_000)
     coproc = machine.coproc(
         "gpu0", PLATFORMS[platform], scheduler, settings=values, sharing=sharing, described=described
     )
     for number, (workload, priority) in enumerate(wanted, start=1):
-        own = scheduler.defaults(Scope.VCOPROC) | ({"priority": priority} if algorithm == "priority" else {})
+        own = scheduler.defaults(Scope.VCOPROC) | own_of(algorithm, priority)
         plan = domains.VcoprocPlan("gpu0", coproc.spec.regions, own, settings_of(workload))
         domains.create(machine.board, domains.DomainPlan(f"guest{number}", 64, 64, 1, (plan,)))
     return machine
@@ -75,13 +92,16 @@ def machine_with(
 def assert_bounds_hold(platforms: Sequence[str], algorithm: str, data: st.DataObject) -> None:
     """Assert that on a drawn machine nothing takes longer, or is later, than analysis says of it."""
     platform = data.draw(st.sampled_from(platforms))
-    wanted = data.draw(st.lists(st.tuples(workloads(platform != "dsp"), st.integers(0, 3)), min_size=1, max_size=4))
+    # What is reserved for one is little of the coproc.
+    rarer = 10 if algorithm in ("fixed", "rtds", "cbs") else 1
+    guests = st.tuples(workloads(platform != "dsp", rarer), st.integers(0, 3))
+    wanted = data.draw(st.lists(guests, min_size=1, max_size=4))
     slice_ps = data.draw(st.sampled_from((700 * US, 2 * MS)))
     machine = machine_with(platform, algorithm, slice_ps, wanted, data.draw(sharings()))
     coproc = machine.board.coprocs["gpu0"]
     found = analysed(coproc, shared_of(coproc))
     assume(any(each.bound.response_ps is not None for each in found))
-    machine.run(60 * MS)
+    machine.run(60 * rarer * MS)
     for each in found:
         counters = each.vcoproc.counters
         if each.bound.response_ps is not None:
@@ -90,7 +110,7 @@ def assert_bounds_hold(platforms: Sequence[str], algorithm: str, data: st.DataOb
             assert counters.missed == 0
 
 
-@pytest.mark.parametrize("algorithm", ["rrobin", "priority", "edf"])
+@pytest.mark.parametrize("algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs"])
 @settings(max_examples=8)
 @given(st.data())
 def test_nothing_is_ever_measured_beyond_its_bound(algorithm, data):
@@ -98,7 +118,7 @@ def test_nothing_is_ever_measured_beyond_its_bound(algorithm, data):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["rrobin", "priority", "edf"])
+@pytest.mark.parametrize("algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs"])
 @settings(max_examples=150)
 @given(st.data())
 def test_nothing_is_ever_measured_beyond_its_bound_on_any_platform(algorithm, data):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from coprocsim.analysis.bounds import Bound, Verdict, bounds
 from coprocsim.analysis.loads import Shared, User
 from coprocsim.guests.base import NOTHING, Demand
+from coprocsim.parameters import Value
 
 FREE = Shared("priority", {}, cycle_ps=0, switch_ps=0)
 TURNS = replace(FREE, algorithm="rrobin", settings={"slice": 2, "wake": "tail"})
@@ -99,3 +100,58 @@ def test_what_no_theory_here_covers_says_so():
     ):
         assert bounds(shared, alike) == [Bound(Verdict.NO_BOUND, None, why)] * 2
     assert bounds(TURNS, [User("a", job(3, 20), {}), User("b", job(1, None), {})])[0] == Bound(Verdict.MET, 3 + 2 * 2)
+
+
+# ---------------------------------------------------------------- reservations
+
+COSTLY = replace(FREE, switch_ps=1)
+IMPATIENT = replace(FREE, timeout_ps=20, reset_ps=1)
+BUDGETS: dict[str, Value] = {"budget": 40, "period": 100, "extratime": 0}
+
+
+def reserved(algorithm: str, *users: tuple[Demand, dict[str, Value]], shared: Shared = FREE) -> list[Bound]:
+    """Return the bounds of vcoprocs `a`, `b`, …; a slot of `fixed` is 10 ms long."""
+    named = [User(name, *user) for name, user in zip("abcdef", users, strict=False)]
+    return bounds(replace(shared, algorithm=algorithm, settings={"frequency": 100}), named)
+
+
+def test_budgets_pay_for_the_switches_that_others_may_cause():
+    mine = (job(10, 1000), BUDGETS)
+    # In a period of 100 each of the two has up to two new budgets and two jobs, of two changes, and one is under way:
+    # 17, which leaves 23 of 40. The job is 12 with its own two, after two gaps of 77.
+    assert reserved("rtds", mine, mine, shared=COSTLY)[0] == Bound(Verdict.MET, 12 + 2 * 77)
+    # By the end of the first period, all of which its 12 and the 16 of the others' fit into; and 9 late: each may bring
+    # a budget and a job at once, and one change is under way.
+    assert reserved("cbs", mine, mine, shared=COSTLY)[0] == Bound(Verdict.MET, 100 + 9)
+    # Where switches are free it does not matter how many there are; where not, nobody can say.
+    many = (job(1, None), BUDGETS)
+    for algorithm, response in (("rtds", 10 + 2 * 60), ("cbs", 100)):
+        assert reserved(algorithm, mine, many)[0] == Bound(Verdict.MET, response)
+        why = "the jobs of `b` come in any number"
+        assert reserved(algorithm, mine, many, shared=COSTLY)[0] == Bound(Verdict.NO_BOUND, None, why)
+
+
+def test_a_denial_of_another_comes_on_top():
+    holding = (job(30, 1000, uncuttable_ps=30), BUDGETS)
+    # rtds: 100 less 40 and 30 are 30 sure. cbs: as much later.
+    assert reserved("rtds", (job(10, 1000), BUDGETS), holding)[0] == Bound(Verdict.MET, 10 + 2 * 70)
+    assert reserved("cbs", (job(10, 1000), BUDGETS), holding)[0] == Bound(Verdict.MET, 100 + 30)
+
+
+def test_slots_belong_also_to_those_that_have_no_jobs():
+    slot_ps = 10**10
+    one: dict[str, Value] = {"slots": 1}
+    found = reserved("fixed", (job(15 * 10**9, 10**12), one), (NOTHING, {"slots": 2}), (job(1, None), one))
+    # Three of four slots are others': 15 ms are two slots' gaps of 30 ms, and 15.
+    assert found[0] == Bound(Verdict.MET, 2 * 3 * slot_ps + 15 * 10**9)
+
+
+def test_one_alone_is_stopped_at_the_end_of_its_budget_and_lost_if_it_does_not_let_go():
+    alone = (job(50, 1000, uncuttable_ps=50), BUDGETS)
+    assert reserved("cbs", alone, shared=IMPATIENT) == [Bound(Verdict.MET, 200)]
+    assert reserved("rtds", alone, shared=IMPATIENT)[0].verdict is Verdict.MISSED
+
+
+def test_work_that_is_more_than_what_is_reserved_can_be_late():
+    for algorithm in ("rtds", "cbs"):
+        assert reserved(algorithm, (job(50, 100), BUDGETS), (job(1, 1000), BUDGETS))[0].verdict is Verdict.MISSED

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from coprocsim.analysis import edf, fixed_priority, round_robin
-from coprocsim.analysis.loads import Answer, Load, Nothing, Shared, longest_hold, tasks_of, unbounded_of
+from coprocsim.analysis import edf, fixed_priority, reservations, round_robin
+from coprocsim.analysis.loads import Answer, Load, Nothing, Shared, kept_up, longest_hold, tasks_of, unbounded_of
 from coprocsim.analysis.tasks import JOBS_MAX, busy_period, ceil_div
 
 _OVERLOAD = "more is asked for than the coproc has, or very nearly"
@@ -26,7 +26,7 @@ def _priority(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
             return unbounded or longest
         return _response(shared, load, better, longest)
 
-    return _kept_up(loads, [answer(number) for number in range(len(loads))], above)
+    return kept_up(loads, [answer(number) for number in range(len(loads))], above)
 
 
 def _rank(load: Load) -> int:
@@ -89,7 +89,7 @@ def _by_deadline(shared: Shared, loads: Sequence[Load], due: Sequence[Load]) -> 
         last = loads[number].user.demand.deadline_ps is None
         return [each for each, load in enumerate(loads) if last or load.user.demand.deadline_ps is not None]
 
-    return _kept_up(loads, [answer(load) for load in loads], before)
+    return kept_up(loads, [answer(load) for load in loads], before)
 
 
 def _turns(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
@@ -112,7 +112,7 @@ def _turns(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
             return together if isinstance(response, Nothing) else min(response, together)
         return response
 
-    return _kept_up(loads, [answer(load) for load in loads], lambda _: [])
+    return kept_up(loads, [answer(load) for load in loads], lambda _: [])
 
 
 def _useful(shared: Shared, load: Load) -> int:
@@ -162,31 +162,16 @@ def _all_done(shared: Shared, loads: Sequence[Load]) -> int | None:
     return int(length)
 
 
-def _kept_up(loads: Sequence[Load], answers: Sequence[Answer], behind: Callable[[int], list[int]]) -> list[Answer]:
-    """Return the answers without those that hold only if nobody's jobs wait for their driver, where some do.
-
-    `behind` says on whom, by number, the answer of a number depends.
-    """
-    late = [
-        load.task is not None and not (isinstance(answer, int) and load.keeps_up(answer))
-        for load, answer in zip(loads, answers, strict=True)
-    ]
-    kept: list[Answer] = []
-    for number, (load, answer) in enumerate(zip(loads, answers, strict=True)):
-        guilty = next((each for each in (number, *behind(number)) if late[each]), None)
-        if isinstance(answer, Nothing) or guilty is None:
-            kept.append(answer)
-            continue
-        places, deadline_ps = loads[guilty].user.demand.places, load.user.demand.deadline_ps
-        why = f"more than {places} jobs of `{loads[guilty].user.name}` may be open: they wait for their driver"
-        kept.append(Nothing(why, late=deadline_ps is not None and answer > deadline_ps))
-    return kept
-
-
 ALGORITHMS: dict[str, Callable[[Shared, Sequence[Load]], list[Answer]]] = {
     "rrobin": _turns,
+    "fixed": reservations.slots,
     "priority": _priority,
     "edf": _deadlines,
+    "rtds": reservations.budgets,
+    "cbs": reservations.bandwidths,
     "null": _priority,
 }
 """The analysis of each algorithm, by its name; what is not here has no bound."""
+
+IDLING = frozenset(("fixed", "rtds"))
+"""Those that take the coproc from one that has work though nobody else has any."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from coprocsim.analysis.algorithms import ALGORITHMS
+from coprocsim.analysis.algorithms import ALGORITHMS, IDLING
 from coprocsim.analysis.loads import Answer, Load, Nothing, Shared, User, load_of
 
 
@@ -34,7 +34,8 @@ def bounds(shared: Shared, users: Sequence[User]) -> list[Bound]:
     """Return the bound of each vcoproc of a coproc, in their order."""
     floor_ps = shared.retry_floor_ps if any(user.demand.uncuttable_ps != 0 for user in users) else 0
     wanting = [user for user in users if user.demand.work_ps != 0]
-    if len(wanting) == 1:
+    shared = replace(shared, idle=tuple(user.settings for user in users if user.demand.work_ps == 0))
+    if len(wanting) == 1 and shared.algorithm not in IDLING:
         # Nobody wants the coproc from it.
         shared = replace(shared, timeout_ps=0)
     loads = [load_of(shared, user, floor_ps) for user in wanting]

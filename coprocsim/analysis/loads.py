@@ -11,7 +11,7 @@
 Not accounted for: pauses, faults, resets by others, and jobs of a workload that was before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -23,7 +23,8 @@ from coprocsim.parameters import Value
 @dataclass(frozen=True, slots=True)
 class Shared:
     """How a coproc is shared. `switch_ps` is the most that a switch and the IOMMU cost, `least_turn_ps` what charging
-    for overruns (`charges`) leaves of a turn; a `timeout_ps` of 0 is none; `reset_ps` None is unknown."""
+    for overruns (`charges`) leaves of a turn; a `timeout_ps` of 0 is none; `reset_ps` None is unknown; `idle` are the
+    parameters of vcoprocs that have no jobs."""
 
     algorithm: str
     settings: Mapping[str, Value]
@@ -36,6 +37,7 @@ class Shared:
     charges: bool = False
     least_turn_ps: int = 0
     polled: bool = False
+    idle: tuple[Mapping[str, Value], ...] = ()
 
     @property
     def change_ps(self) -> int:
@@ -128,3 +130,24 @@ def unbounded_of(loads: Sequence[Load]) -> Nothing | None:
 def tasks_of(loads: Sequence[Load]) -> list[Task]:
     """Return the tasks of those whose demand has a bound."""
     return [load.task for load in loads if load.task is not None]
+
+
+def kept_up(loads: Sequence[Load], answers: Sequence[Answer], behind: Callable[[int], list[int]]) -> list[Answer]:
+    """Return the answers without those that hold only if nobody's jobs wait for their driver, where some do.
+
+    `behind` says on whom, by number, the answer of a number depends.
+    """
+    late = [
+        load.task is not None and not (isinstance(answer, int) and load.keeps_up(answer))
+        for load, answer in zip(loads, answers, strict=True)
+    ]
+    kept: list[Answer] = []
+    for number, (load, answer) in enumerate(zip(loads, answers, strict=True)):
+        guilty = next((each for each in (number, *behind(number)) if late[each]), None)
+        if isinstance(answer, Nothing) or guilty is None:
+            kept.append(answer)
+            continue
+        places, deadline_ps = loads[guilty].user.demand.places, load.user.demand.deadline_ps
+        why = f"more than {places} jobs of `{loads[guilty].user.name}` may be open: they wait for their driver"
+        kept.append(Nothing(why, late=deadline_ps is not None and answer > deadline_ps))
+    return kept

@@ -46,3 +46,14 @@ def bandwidth_response(work: Time, period: Time, budget: Time, *, fresh: bool = 
     deadline (`fresh`), that is ceil(C / Q) T; else a rest of an old budget may run under a deadline up to T away.
     """
     return (ceil_div(work, budget) + (0 if fresh else 1)) * period
+
+
+def deferred_demand(length: Time, period: Time, budget: Time) -> Time:
+    """Return the most that a deferrable server takes of a stretch of that length, in periods that end within it.
+
+    It keeps its budget until the end of a period, which may be at the begin of the stretch or so much later that it
+    can just use it up; those of whole periods follow in a row (Strosnider, Lehoczky and Sha 1995, "The deferrable
+    server algorithm").
+    """
+    whole = int(length // period)
+    return whole * budget + min(budget, length - whole * period)

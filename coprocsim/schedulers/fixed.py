@@ -120,8 +120,7 @@ class FixedShare(Scheduler):
         self._free_ps = dict(state.free_ps)
 
     def _clock(self) -> Clock:
-        usual_hz = _HZ_OF_FEW if len(self._slots) <= _FEW else _HZ_OF_MANY
-        return Clock(int(self.settings["frequency"]) or usual_hz)
+        return Clock(slots_hz(self.settings, len(self._slots)))
 
     def _owner(self, slot: int) -> VcoprocId:
         """Return whose slot number `slot` is; slot 0 began when the timeline did."""
@@ -146,6 +145,11 @@ class FixedShare(Scheduler):
     def _share_of(self, vcoproc: VcoprocId) -> "_Share":
         first = sum(count for other, count in self._slots.items() if other < vcoproc)
         return _Share(*(slots * PS_PER_S for slots in (first, self._slots[vcoproc], sum(self._slots.values()))))
+
+
+def slots_hz(settings: Mapping[str, Value], vcoprocs: int) -> int:
+    """Return how many slots a second has if a coproc with these parameters is shared among so many."""
+    return int(settings["frequency"]) or (_HZ_OF_FEW if vcoprocs <= _FEW else _HZ_OF_MANY)
 
 
 class _Share(msgspec.Struct, frozen=True):

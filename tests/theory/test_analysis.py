@@ -128,6 +128,12 @@ def test_cbs_1_each_job_is_done_by_its_servers_deadlines():
     assert 13 + supply.bandwidth_response(3, 8, 3) >= 27
 
 
+def test_a_server_that_defers_may_use_two_budgets_in_a_row():
+    # Of 2 in each 4: the end of one period, all of the next, and so on; of 5 in each 10 as much as fits, then 5.
+    assert [supply.deferred_demand(length, 4, 2) for length in (1, 2, 4, 5, 6, 8, 10)] == [1, 2, 2, 3, 4, 4, 6]
+    assert [supply.deferred_demand(length, 10, 5) for length in (4, 10, 12, 15)] == [4, 5, 7, 10]
+
+
 def test_rr_3_pycpa_round_robin():
     works = (5, 10, 3, 4)
     bounds = [
