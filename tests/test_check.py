@@ -183,14 +183,6 @@ def test_more_reserved_than_there_is_is_warned_of_where_it_becomes_too_much(home
     assert (problems[-1]["path"], problems[-1]["line"], problems[-1]["column"]) == ("three.cfg", 4, 27)
 
 
-def test_a_guest_with_deadlines_that_asks_for_more_than_its_slots_is_warned_of(home: Home):
-    tree(home, {"coproc-sched": "fixed"})
-    config(home, "one", 'coproc = [ "gpu0,slots=3" ]\ncoproc_workload = [ "gpu0,kind=periodic,period=10ms,work=4ms" ]')
-    config(home, "two", 'coproc = [ "gpu0" ]\ncoproc_workload = [ "gpu0,kind=periodic,period=10ms,work=4ms" ]')
-    # 3 and 1 slots of 4 are 75 % and 25 %; 4 ms of 10 ms are 40 %.
-    assert warnings(found(home, "own.dtb one.cfg two.cfg", 0)) == ["`two` asks for 40 % of `gpu0`, and is sure of 25 %"]
-
-
 def test_a_turn_that_a_switch_uses_up_is_an_error_and_deadlines_and_jobs_at_risk_are_warned_of(home: Home):
     tree(home, {"coproc-sched": "rrobin", "coproc-sched-slice-us": 50, "coproc-switch-timeout-us": 1000})
     assert errors(found(home, "own.dtb")) == [(SCF, "coproc-sched-slice-us")]

@@ -4,8 +4,7 @@ As NVIDIA's fixed share scheduler, whose `frequency` is the slots of a second. N
 of C takes ceil(C / Q) (P - Q) + C at most, where P is a cycle and Q what its slots in it leave after the switch.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -68,11 +67,6 @@ class FixedShare(Scheduler):
     @classmethod
     def least_length_ps(cls, settings: Mapping[str, Value]) -> int | None:
         return PS_PER_S // (int(settings["frequency"]) or _HZ_OF_MANY)
-
-    @classmethod
-    def reservations(cls, settings: Sequence[Mapping[str, Value]]) -> list[Fraction]:
-        slots = [int(each["slots"]) for each in settings]
-        return [Fraction(each, sum(slots)) for each in slots]
 
     def add(self, vcoproc: VcoprocId, settings: Mapping[str, Value], now_ps: int) -> None:
         self._slots[vcoproc] = int(settings["slots"])

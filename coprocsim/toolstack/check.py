@@ -20,7 +20,7 @@ from coprocsim.toolstack.boot import BootOptions, blob_of, power_on
 from coprocsim.toolstack.config import build_of_file
 from coprocsim.toolstack.domain import plan_domain, uncuttable
 from coprocsim.toolstack.files import contents
-from coprocsim.toolstack.fitting import beyond_reservations
+from coprocsim.toolstack.fitting import over_reserved
 from coprocsim.toolstack.lookup import coproc_named
 from coprocsim.toolstack.overlaps import warn_of_overlaps, warn_of_shared_passthrough
 from coprocsim.toolstack.parts import check_installed
@@ -197,8 +197,9 @@ def _check_together(board: Board, paths: Mapping[str, str], build: Build, report
             report.warn(what, _place(vcoproc), hint)
 
     for coproc in board.coprocs.values():
-        for vcoproc, what, hint in beyond_reservations(coproc):
-            warn(vcoproc, what, hint)
+        over = over_reserved(coproc)
+        if over is not None:
+            warn(*over)
         for risk in deadlines_at_risk([coproc], build):
             cure = "less work, longer periods or fewer domains help"
             if risk.algorithm is not None:

@@ -1,10 +1,10 @@
 """Whether settings that are allowed one by one fit together, and fit the coproc: a switch must leave useful time."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
+from itertools import accumulate
 
-from coprocsim.guests.base import NOTHING
 from coprocsim.hypervisor.state import Coproc, Vcoproc
 from coprocsim.parameters import BadValue, Scope, Value
 from coprocsim.schedulers.base import Scheduler
@@ -30,25 +30,17 @@ def check_fit(coproc: Coproc, scheduler: type[Scheduler], scope: Scope, settings
             raise BadValue(f"a budget of {show_duration(budget_ps)} {takes}", hint)
 
 
-def beyond_reservations(coproc: Coproc) -> Iterator[tuple[Vcoproc, str, str]]:
-    """Yield a vcoproc, a warning and a hint where more is reserved than there is, or asked for than is reserved."""
+def over_reserved(coproc: Coproc) -> tuple[Vcoproc, str, str] | None:
+    """Return the vcoproc with which more of `coproc` is reserved than there is, a warning and a hint; None if none."""
     vcoprocs = list(coproc.vcoprocs.values())
     parts = type(coproc.scheduler).reservations([each.settings for each in vcoprocs])
-    if parts is None:
-        return
-    coproc_id = coproc.spec.coproc_id
-    before = Fraction(0)
-    for vcoproc, part in zip(vcoprocs, parts, strict=True):
-        if before <= 1 < before + part:
-            each = ", ".join(f"`{v.domain.name}` {_percent(its)}" for v, its in zip(vcoprocs, parts, strict=True))
-            what = f"{_percent(sum(parts, Fraction(0)))} of `{coproc_id}` are reserved: {each}"
-            yield vcoproc, what, "reserve less, or for fewer domains: nobody is sure of its part now"
-        before += part
-        demand = NOTHING if vcoproc.guest is None else vcoproc.guest.demand()
-        if demand.work_ps and demand.period_ps and demand.deadline_ps and demand.work_ps > part * demand.period_ps:
-            asked = _percent(Fraction(demand.work_ps, demand.period_ps))
-            what = f"`{vcoproc.domain.name}` asks for {asked} of `{coproc_id}`, and is sure of {_percent(part)}"
-            yield vcoproc, what, "its deadlines are met only by what others leave: reserve more for it"
+    sums = list(accumulate(parts or ()))
+    first = next((vcoproc for vcoproc, total in zip(vcoprocs, sums, strict=False) if total > 1), None)
+    if first is None or parts is None:
+        return None
+    each = ", ".join(f"`{its.domain.name}` {_percent(part)}" for its, part in zip(vcoprocs, parts, strict=True))
+    what = f"{_percent(sums[-1])} of `{coproc.spec.coproc_id}` are reserved: {each}"
+    return first, what, "reserve less, or for fewer domains: nobody is sure of its part now"
 
 
 def _percent(part: Fraction) -> str:
