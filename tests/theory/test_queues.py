@@ -1,8 +1,8 @@
 """Queues simulated against their formulas: cases Q-1, Q-2, Q-3 and Q-5. A unit of time is a millisecond.
 
 Each mean must lie within its own 95 % confidence interval, from the means of batches of jobs, at a fixed seed; and the
-interval must be narrow enough to tell one law from another. Q-3 is in two steps: an ideal processor against the law, and
-the machine against the ideal processor.
+interval must be narrow enough to tell one law from another. Q-3 is in two steps: an ideal processor against the law,
+and the machine against the ideal processor.
 """
 
 import heapq
