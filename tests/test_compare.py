@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import time
-from html.parser import HTMLParser
 
 import pytest
 
@@ -16,6 +15,7 @@ from coprocsim.store import read
 from coprocsim.toolstack.compare import Choice, run_choice
 from tests.homes import TIMEOUT_S, Home
 from tests.machines import MS
+from tests.pages import Page
 
 
 @pytest.fixture(scope="module")
@@ -188,31 +188,6 @@ def test_where_there_are_only_letters_bars_are_drawn_with_letters(home):
     _, out, _ = home.run("compare", "--algorithm", "rrobin,edf", "--for", "20ms", "--bars", environment=letters)
     assert " " + 40 * "#" + " " in out
     assert "\\u" not in out
-
-
-class Page(HTMLParser):
-    """What stands in a page: its text, its elements, and whether each is closed in its turn."""
-
-    void = frozenset({"meta"})
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(source)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
-        if tag not in self.void:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
 
 
 def test_the_page_is_whole_by_itself_and_shows_what_the_table_shows(home):
