@@ -207,7 +207,7 @@ def test_the_page_is_whole_by_itself_and_shows_what_the_table_shows(home):
 
 
 def test_what_is_typed_is_text_in_the_page():
-    from coprocsim.cli.comparison_page import page_of
+    from coprocsim.cli.pages.comparison import page_of
     from coprocsim.toolstack.compare import Comparison
 
     outcomes = (made("<b>&", 0.5, 0),)
