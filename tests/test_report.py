@@ -34,7 +34,8 @@ def home(tmp_path_factory):
     """A machine with denials, on which something was late, and one of whose kernels has a wicked name."""
     home = Home(tmp_path_factory.mktemp("reported"))
     home.busy()
-    assert "is created" in home.quickly(f"domain create polite.cfg 'name=\"evil\"' 'kernel=\"{EVIL}\"'")
+    late = 'coproc_workload=["xxx0,kind=periodic,period=40ms,work=1ms,deadline=2ms"]'
+    assert "is created" in home.quickly(f"domain create polite.cfg 'name=\"evil\"' 'kernel=\"{EVIL}\"' '{late}'")
     home.quickly("run 400ms")
     assert home.quickly("report page.html") == "page.html: open it in a browser\n"
     return home
@@ -98,8 +99,10 @@ def test_what_happened_to_jobs_is_in_the_picture(home, page):
     [strip] = picture_of(page)["strips"]
     names = picture_of(page)["happenings"]
     happened = [names[each] for each in unpacked("B", strip["happenings"])]
-    counted = [(each["done"], each["denials"]) for each in json.loads(home.quickly("stats --json"))["vcoprocs"]]
-    assert happened.count("done") + happened.count("late") == sum(done for done, _ in counted) > 0
+    vcoprocs = json.loads(home.quickly("stats --json"))["vcoprocs"]
+    late = sum(each["missed"] - each["abandoned"] for each in vcoprocs)
+    assert happened.count("late") == late > 0
+    assert happened.count("done") == sum(each["done"] for each in vcoprocs) - late > 0
     rows = json.loads(home.quickly("trace show --kind denial --json"))["rows"]
     assert happened.count("refused") == sum(row["what"] == "switch_from" for row in rows) > 0
 
@@ -349,19 +352,20 @@ def test_slices_can_be_gone_through_with_keys(chrome, home, page):
     assert any(re.fullmatch(r"(d\dv0 [\d.]+ ms(, )?)+", each.get("Jobs done", "")) for each in seen)
 
 
-def test_shares_of_what_is_seen_are_those_of_stats_where_all_is_seen(chrome, home, page):
-    look_at(chrome, page)
-    view_of(chrome)
+def assert_all_is_shared_as_stats_say(chrome: "Chrome", stats: dict[str, Any]) -> None:
+    """Hold that the shares below a picture that shows all of a coproc's time are those of `stats`."""
     text = chrome.execute_script("return document.getElementById('shown').innerText")
     shown = {name: float(percent) for name, percent in re.findall(r"(\S+) ([\d.]+) %", text)}
-    shares = {
-        each["domain"]: 100 * each["share"]
-        for each in json.loads(home.quickly("stats --json"))["vcoprocs"]
-        if each["run_ps"]
-    }
+    shares = {each["domain"]: 100 * each["share"] for each in stats["vcoprocs"] if each["run_ps"]}
     # Shown with one decimal.
     assert {domain: shown[domain] for domain in shares} == pytest.approx(shares, abs=0.051)
     assert set(shown) - set(shares) <= {"idle", "switch", "failed"}
+
+
+def test_shares_of_what_is_seen_are_those_of_stats_where_all_is_seen(chrome, home, page):
+    look_at(chrome, page)
+    view_of(chrome)
+    assert_all_is_shared_as_stats_say(chrome, json.loads(home.quickly("stats --json")))
 
 
 def test_dark_and_light_differ_and_follow_the_reader(chrome, page):
@@ -387,7 +391,7 @@ def test_a_phone_does_not_scroll_the_page_sideways(chrome, page):
 
 
 @pytest.mark.slow
-def test_of_a_hundred_thousand_slices_only_what_can_be_seen_is_drawn(chrome, tmp_path, monkeypatch):
+def test_of_a_hundred_thousand_slices_only_what_can_be_seen_is_drawn(chrome, tmp_path, monkeypatch, capsys):
     machine = booted(tmp_path, ["kind=backlog,work=1s"] * 2, 2**28)
     control.set_schedule(machine, "xxx0", None, None, settings(["slice=10us", "min-run=1us"]))
     control.run(machine, 550 * MS, go_on)
@@ -396,6 +400,9 @@ def test_of_a_hundred_thousand_slices_only_what_can_be_seen_is_drawn(chrome, tmp
     [strip] = picture_of(tmp_path / "long.html")["strips"]
     assert strip["slices"] > 100_000
     look_at(chrome, tmp_path / "long.html")
+    capsys.readouterr()
+    assert main(["--machine", "machine", "stats", "--json"]) == 0
+    assert_all_is_shared_as_stats_say(chrome, json.loads(capsys.readouterr().out))
     columns = chrome.execute_script("return document.querySelector('canvas').width")
     for keys in ("", "+", "+++++", "+++++++++++++"):
         press(chrome, *keys)
