@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import time
-from html.parser import HTMLParser
 
 import pytest
 
@@ -16,6 +15,7 @@ from coprocsim.store import read
 from coprocsim.toolstack.compare import Choice, run_choice
 from tests.homes import TIMEOUT_S, Home
 from tests.machines import MS
+from tests.pages import Page
 
 
 @pytest.fixture(scope="module")
@@ -190,31 +190,6 @@ def test_where_there_are_only_letters_bars_are_drawn_with_letters(home):
     assert "\\u" not in out
 
 
-class Page(HTMLParser):
-    """What stands in a page: its text, its elements, and whether each is closed in its turn."""
-
-    void = frozenset({"meta"})
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(source)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
-        if tag not in self.void:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-
 def test_the_page_is_whole_by_itself_and_shows_what_the_table_shows(home):
     output = home.quickly("compare --algorithm rrobin,edf --for 80ms --page page.html")
     source = (home.folder / "page.html").read_text("utf-8")
@@ -232,7 +207,7 @@ def test_the_page_is_whole_by_itself_and_shows_what_the_table_shows(home):
 
 
 def test_what_is_typed_is_text_in_the_page():
-    from coprocsim.cli.comparison_page import page_of
+    from coprocsim.cli.pages.comparison import page_of
     from coprocsim.toolstack.compare import Comparison
 
     outcomes = (made("<b>&", 0.5, 0),)

@@ -92,7 +92,7 @@ def compare_command(
         if sys.stdout.isatty() if bars is None else bars:
             _print_bars(comparison, found)
     if page is not None:
-        from coprocsim.cli.comparison_page import page_of
+        from coprocsim.cli.pages.comparison import page_of
 
         page.write_text(page_of(comparison, found), "utf-8")
 

@@ -54,7 +54,8 @@ function showShares(box, drawing, taken) {
   box.replaceChildren(...drawing.strips.map((strip, row) => {
     const shares = new Map();
     strip.looks.forEach((look, kind) => {
-      const title = RUNS.has(look.what) ? look.domain : BROKEN.has(look.what) ? "failed" : look.what;
+      const title = RUNS.has(look.what) ? look.domain : BROKEN.has(look.what) ? "failed"
+        : look.what === "share" ? WORDS.share : look.what;
       const before = shares.get(title)?.share ?? 0;
       shares.set(title, { share: before + taken[row][kind], colour: drawing.looks[row][kind] });
     });

@@ -85,6 +85,8 @@ class Hands {
   }
 
   wheel(event) {
+    // Where all is seen already, who scrolls on wants to go on down the page.
+    if (event.deltaY > 0 && !event.shiftKey && this.view.to - this.view.from === this.end) return;
     event.preventDefault();
     const sideways = event.shiftKey ? event.deltaY : event.deltaX;
     if (Math.abs(sideways) > Math.abs(event.deltaY) || event.shiftKey) this.pan(Math.sign(sideways) * STEP);
@@ -182,8 +184,7 @@ class Hands {
 async function begin() {
   const root = document.getElementById("schedule");
   const picture = JSON.parse(document.getElementById("picture").textContent);
-  if (picture.strips.length) new Hands(root, picture, await Promise.all(picture.strips.map(strip)));
-  root.dataset.ready = "";
+  new Hands(root, picture, await Promise.all(picture.strips.map(strip)));
 }
 
 begin();

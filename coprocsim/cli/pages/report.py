@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
+from coprocsim.cli.messages import many
 from coprocsim.cli.pages import data, page
 from coprocsim.cli.pages.curves import drawn
 from coprocsim.cli.pages.tables import Cell, domain, figures, table, words
@@ -17,33 +18,32 @@ from coprocsim.units import show_duration, show_frequency, show_instant
 _FINDINGS_MAX = 200
 _SCRIPTS = ("units.js", "strips.js", "drawing.js", "detail.js", "hands.js")
 _SPREAD_TITLES = ("Latency of a job", "Time of a wait", "Time of a switch to it")
+_SECTIONS = ("Schedule", "Shares", "Times", "Denials", "Isolation", "Configuration")
 _BUTTONS = (("ArrowLeft", "◀", "earlier"), ("ArrowRight", "▶", "later"), ("-", "-", "zoom out"), ("+", "+", "zoom in"))
 
 
 def page_of(report: Report, schedules: Sequence[Schedule], history: Sequence[Did]) -> str:
     """Return the page as HTML."""
     title = report.machine.model or "A machine"
+    shared = [*_schedule(report), *_shares(report), *_times(report), *_denials(report), *_isolation(report)]
     body = [
         *_head(report, title),
-        *_schedule(report),
-        *_shares(report),
-        *_times(report),
-        *_denials(report),
-        *_isolation(report),
+        *(shared if report.lines else ["<p>This machine shares no coproc.</p>"]),
         *_configuration(report, schedules, history),
         data("picture", plain(report.picture)),
     ]
-    return page(title, ["report.css"], body, _SCRIPTS)
+    return page(title, ["report.css"], body, _SCRIPTS if report.lines else ())
 
 
 def _head(report: Report, title: str) -> Iterator[str]:
-    coprocs = ", ".join(line.coproc for line in report.lines)
+    coprocs = "".join(f"{line.coproc}, " for line in report.lines)
+    passed = show_duration(report.machine.now_ps)
     yield f"<h1>{escape(title)}</h1>"
-    yield f"<p>{escape(coprocs)}: {show_duration(report.machine.now_ps)} since boot, seed {report.machine.seed}.</p>"
-    names = ("Schedule", "Shares", "Times", "Denials", "Isolation", "Configuration")
-    yield "<nav>"
-    yield from (f'<a href="#{name.lower()}">{name}</a>' for name in names)
-    yield "</nav>"
+    yield f"<p>{escape(coprocs)}{passed} since boot, seed {report.machine.seed}.</p>"
+    if report.lines:
+        yield "<nav>"
+        yield from (f'<a href="#{name.lower()}">{name}</a>' for name in _SECTIONS)
+        yield "</nav>"
 
 
 def _schedule(report: Report) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _shares(report: Report) -> Iterator[str]:
     yield from table("Where the time of each coproc went", ("Coproc", *sums), rows)
     counts = ("switches", "denials", "resets", "coproc_resets", "spurious_irqs", "findings", "fairness")
     rows = ((coproc, [cell, *figures(counts, record)]) for coproc, cell, record in of_coprocs)
-    titles = ("Switches", "Denials", "Resets", "of all of it", "Spurious IRQs", "Findings", "Fairness")
+    titles = ("Switches", "Denials", "Resets", "Coproc resets", "Spurious IRQs", "Findings", "Fairness")
     yield from table("What happened on it", ("Coproc", *titles), rows)
     yield from _of_vcoprocs(
         "What each domain had of it, and what of that it still owes for overrunning",
@@ -187,7 +187,7 @@ def _isolation(report: Report) -> Iterator[str]:
     verdict = report.verdict
     yield '<h2 id="isolation">Isolation</h2>'
     broken = sum(rule.findings for rule in verdict.rules)
-    yield f'<p class="alarm">{broken:,} findings.</p>' if broken else "<p>No rule is broken.</p>"
+    yield f'<p class="alarm">{many(broken, "finding")}</p>' if broken else "<p>No rule is broken.</p>"
     rules = (
         (
             rule.rule,
