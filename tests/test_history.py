@@ -97,7 +97,7 @@ def test_a_copy_is_enough_where_the_files_are_gone(machine: Path, tmp_path: Path
     history.export(machine, copy)
     machine.unlink()
     assert [each.name for each in tmp_path.iterdir()] == ["monday.machine"]
-    assert history.replay(copy, on).difference is None
+    assert history.replay_file(copy, on).difference is None
 
 
 def test_a_copy_goes_over_no_file(machine: Path, tmp_path: Path):

@@ -61,7 +61,7 @@ def replay_command(ctx: click.Context, file: Path | None, as_json: bool) -> None
     from coprocsim.units import show_instant
 
     with Progress() as progress:
-        replayed = history.replay(file or ctx.obj, progress)
+        replayed = history.replay(ctx.obj, progress) if file is None else history.replay_file(file, progress)
     if as_json:
         print_json(
             {

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from coprocsim import devicetree
-from coprocsim.errors import CoprocsimError
+from coprocsim.errors import CoprocsimError, StateError
 from coprocsim.hypervisor.machine import Hypervisor
 from coprocsim.model import TraceRow
 from coprocsim.options.build import Build
 from coprocsim.snapshot import HistoryRow, MachineRow
-from coprocsim.store import read
+from coprocsim.store import MachineFile, NoMachine, read
 from coprocsim.toolstack.boot import BootOptions, power_on
 from coprocsim.toolstack.deeds import Boot, Run, from_json
 from coprocsim.units import PS_PER_MS, TIMELINE_END_PS, format_duration, show_instant
@@ -86,21 +86,33 @@ def export(machine_path: Path, target: Path) -> None:
 
 
 def replay(machine_path: Path, progress: Progress) -> Replayed:
-    """Do all that was done to a machine again, in memory, and compare the traces; the machine is only looked at.
-
-    `machine_path` is a machine's file or what `export` made of it; StateError for a file that holds no machine.
-    """
+    """Do all that was done to a machine again, in memory, and compare the traces; the machine is only looked at."""
     with read(machine_path) as file:
-        (machine,) = file.rows(MachineRow)
-        rows = file.rows(HistoryRow)
-        again = _Again(machine, rows[0], file.trace(0, TIMELINE_END_PS), file.trace_begins_ps, progress)
-        for row in rows[1:]:
-            again.do(row)
-            if again.difference is not None or again.interrupted:
-                break
-        else:
-            again.end()
-        return Replayed(again.commands, again.rows, again.begins_ps, again.difference, again.interrupted)
+        return _replay(file, progress)
+
+
+def replay_file(path: Path, progress: Progress) -> Replayed:
+    """Do the same with what `export` wrote; StateError for a file that holds no machine."""
+    try:
+        with read(path) as file:
+            return _replay(file, progress)
+    except NoMachine as error:
+        raise StateError(
+            f"there is no machine in `{path}`", hint="`coprocsim history export FILE` writes one"
+        ) from error
+
+
+def _replay(file: MachineFile, progress: Progress) -> Replayed:
+    (machine,) = file.rows(MachineRow)
+    rows = file.rows(HistoryRow)
+    again = _Again(machine, rows[0], file.trace(0, TIMELINE_END_PS), file.trace_begins_ps, progress)
+    for row in rows[1:]:
+        again.do(row)
+        if again.difference is not None or again.interrupted:
+            break
+    else:
+        again.end()
+    return Replayed(again.commands, again.rows, again.begins_ps, again.difference, again.interrupted)
 
 
 class _Again:
