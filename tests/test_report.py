@@ -161,6 +161,17 @@ def picture_of_stdout(home: Home, line: str) -> dict[str, Any]:
     return picture_of(path)
 
 
+def test_what_the_trace_has_lost_is_said(tmp_path, monkeypatch):
+    # A chunk has 4096 rows and the last one stays: of so many jobs the first ones are gone.
+    machine = booted(tmp_path, ["kind=backlog,work=50us"] * 2, trace_limit_bytes=2**16)
+    control.run(machine, 400 * MS, go_on)
+    monkeypatch.setenv("COPROCSIM_STATE_DIR", str(tmp_path))
+    assert main(["--machine", "machine", "report", str(tmp_path / "page.html")]) == 0
+    [strip] = picture_of(tmp_path / "page.html")["strips"]
+    assert "unknown" in {look["what"] for look in strip["looks"]}
+    assert "The trace has outgrown its limit" in (tmp_path / "page.html").read_text("utf-8")
+
+
 def test_a_machine_that_shares_nothing_has_a_page(tmp_path):
     home = Home(tmp_path)
     (tmp_path / "bare.dtb").write_bytes(blob({"compatible": "acme,bare"}))
