@@ -136,6 +136,14 @@ def test_a_denial_of_another_comes_on_top():
     # rtds: 100 less 40 and 30 are 30 sure. cbs: as much later.
     assert reserved("rtds", (job(10, 1000), BUDGETS), holding)[0] == Bound(Verdict.MET, 10 + 2 * 70)
     assert reserved("cbs", (job(10, 1000), BUDGETS), holding)[0] == Bound(Verdict.MET, 100 + 30)
+    # fixed: 4 of each slot of 10 may be denied; 12 take two of the 6 that are left of a cycle of 20.
+    one: dict[str, Value] = {"slots": 1}
+    ms = 10**9
+    mine, other = job(12 * ms, 1000 * ms), job(5 * ms, 1000 * ms, uncuttable_ps=4 * ms)
+    first, second = reserved("fixed", (mine, one), (other, one))
+    assert first == Bound(Verdict.MET, (12 + 2 * 14) * ms)
+    # The other one may have to pay for 4 that it took before: 9 of its slots of 10.
+    assert second == Bound(Verdict.MET, (9 + 10) * ms)
 
 
 def test_slots_belong_also_to_those_that_have_no_jobs():
