@@ -5,7 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from coprocsim.analysis.bounds import bounds
@@ -17,7 +17,8 @@ from coprocsim.schedulers import ALGORITHMS
 from tests.machines import MS
 from tests.theory.stage import Played, Task, backlog, jobs, periodic, play, play_with, reserved
 
-EXAMPLES = settings(max_examples=60, deadline=None)
+# Many draws have no bound, and are drawn again.
+EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 # Of work that is cut a cycle is done again, and a wait is rounded up to one.
 HZ = 10**12
 CYCLES_MS = 1e-6
