@@ -8,6 +8,7 @@ from click.shell_completion import CompletionItem
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, settings
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import heading, json_option, left, print_json, table
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ class _Sched(click.Group):
     # Options of `sched COPROC` may stand before the name.
     context_settings={"ignore_unknown_options": True},
     subcommand_metavar="COPROC | set COPROC KEY=VALUE...",
-    epilog="Example: coprocsim sched gpu0; coprocsim sched set gpu0 slice=5ms",
+    epilog=examples("coprocsim sched gpu0", "coprocsim sched set gpu0 slice=5ms"),
 )
 def sched_command() -> None:
-    """Show how a coproc is shared: its algorithm and all parameters; or change it with `set`."""
+    """Show how a coproc is shared, or change it with `set`."""
 
 
 class _ShowContext(click.Context):
@@ -53,7 +54,7 @@ class _ShowCommand(click.Command):
     context_class = _ShowContext
 
 
-@click.command(cls=_ShowCommand, epilog="Example: coprocsim sched gpu0")
+@click.command(cls=_ShowCommand, epilog=examples("coprocsim sched gpu0"))
 @click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
 @json_option
 @click.pass_obj
@@ -81,16 +82,24 @@ def _words(lines: "tuple[SettingLine, ...]") -> str:
     return " ".join(f"{line.name}={line.value}" for line in lines) or "-"
 
 
-@sched_command.command("set", epilog="Example: coprocsim sched set gpu0 --algorithm rrobin slice=5ms charge=debt")
+@sched_command.command(
+    "set",
+    epilog=examples(
+        "coprocsim sched set gpu0 slice=5ms charge=debt",
+        "coprocsim sched set gpu0 --algorithm credit",
+        "coprocsim sched set gpu0 -d instrument weight=512 cap=60",
+    ),
+)
 @click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
 @click.argument("values", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option("--algorithm", metavar="A", help="Let this algorithm share the coproc from now on.")
 @click.option("-d", "--domain", metavar="DOMAIN", shell_complete=domains, help="Change this domain's own parameters.")
 @click.pass_obj
 def _set(machine: Path, coproc: str, values: tuple[str, ...], algorithm: str | None, domain: str | None) -> None:
-    """Change how a coproc is shared while it runs: its algorithm, or parameters.
+    """Change how a coproc is shared while it runs.
 
-    Another algorithm has its own defaults; a domain keeps those of its own parameters that the algorithm has, too.
+    Its algorithm, its parameters, or with `-d` those of one domain. Another algorithm has its own defaults; a domain
+    keeps those of its own parameters that the algorithm has, too.
     """
     if not values and algorithm is None:
         raise click.UsageError("say what to change: `slice=5ms`, or `--algorithm A`")

@@ -8,6 +8,7 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, duration
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import (
     exact_seconds,
     heading,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 Line = TypeVar("Line", bound="VcoprocStats | VcoprocSpan")
 
 
-@click.command("stats", epilog="Example: coprocsim stats --coproc gpu0")
+@click.command("stats", epilog=examples("coprocsim stats --coproc gpu0"))
 @click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Only this coproc.")
 @click.option("--domain", metavar="DOMAIN", shell_complete=domains, help="Only this domain's vcoprocs.")
 @click.option("--since", "since_ps", metavar="INSTANT", callback=duration, help="Only shares, from then on.")

@@ -10,6 +10,7 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, duration
+from coprocsim.cli.examples import examples
 from coprocsim.cli.progress import Progress
 from coprocsim.cli.tables import json_option, print_json
 from coprocsim.cli.written import written
@@ -36,11 +37,13 @@ def _choice_options() -> list[click.Parameter]:
     ]
 
 
-@click.group("trace", invoke_without_command=True, epilog="Example: coprocsim trace show --domain tablet --last 20")
+@click.group(
+    "trace", invoke_without_command=True, epilog=examples("coprocsim trace show --domain instrument --last 20")
+)
 @json_option
 @click.pass_context
 def trace_command(ctx: click.Context, as_json: bool) -> None:
-    """Show what has happened, as a log; or write it for other programs.
+    """Show what has happened, or write it for other programs.
 
     Without a subcommand: how much of the trace is kept.
     """
@@ -60,7 +63,7 @@ def trace_command(ctx: click.Context, as_json: bool) -> None:
 
 
 @trace_command.command(
-    params=_choice_options(), epilog="Example: coprocsim trace show --from 20ms --to 30ms --kind denial,switch"
+    params=_choice_options(), epilog=examples("coprocsim trace show --from 20ms --to 30ms --kind denial,switch")
 )
 @json_option
 @click.pass_obj
@@ -189,7 +192,7 @@ def _print_document(choice: "Choice", begins_ps: int, rows: "Iterable[TraceRow]"
 
 
 @trace_command.command(
-    params=_choice_options(), epilog="Example: coprocsim trace export gpu0.vcd --coproc gpu0; gtkwave gpu0.vcd"
+    params=_choice_options(), epilog=examples("coprocsim trace export gpu0.vcd --coproc gpu0", "gtkwave gpu0.vcd")
 )
 @click.argument("path", metavar="FILE", type=click.Path(allow_dash=True))
 @click.option(
@@ -212,9 +215,10 @@ def export(
     last: int | None,
     as_json: bool,
 ) -> None:
-    """Write the trace to FILE, or to stdout where that is `-`, for xenalyze, GTKWave, Perfetto, or a table program.
+    """Write the trace to FILE, for other programs.
 
-    KIND is as `trace show --help` says. A FILE that is there is replaced when the new one is complete.
+    For xenalyze, GTKWave, Perfetto, or a table program; to stdout where FILE is `-`. KIND is as `trace show --help`
+    says. A FILE that is there is replaced when the new one is complete.
     """
     from coprocsim.observe.exporters import FORMATS, format_of, writer
     from coprocsim.observe.exporters.scene import scene
