@@ -9,7 +9,7 @@ import click
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains
 from coprocsim.cli.examples import examples
-from coprocsim.cli.tables import json_option, left, print_json, right, seconds, table
+from coprocsim.cli.tables import json_option, left, print_json, right, seconds, table, text_table
 
 if TYPE_CHECKING:
     from coprocsim.observe.listing import CoprocLine, DomainLine, VcoprocLine
@@ -162,4 +162,7 @@ def _print_algorithms(algorithms: "Sequence[Algorithm]", sharing: "Sequence[Para
         [(of, each.name, each.scope, each.default, each.limits) for of, each in parameters],
     )
     print()
-    table(left("Parameter", "What it says"), [(each.name, each.help) for _, each in parameters])
+    text_table(
+        left("Scheduler", "Parameter", "Bare unit", "What it says"),
+        [(of, each.name, each.bare_unit or "-", each.help) for of, each in parameters],
+    )

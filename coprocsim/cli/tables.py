@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import NamedTuple, TypeAlias
 
 import click
@@ -42,6 +43,17 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str | int]]) -> Non
     print(_line([column.title for column in columns], columns, widths, "1" if colour else None))
     for row in cells:
         print(_line(row, columns, widths, None, coloured=colour))
+
+
+def text_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows as `table` does; the last cell is a text, which goes on below itself where there is no more room."""
+    widths = [max(len(column.title), *(len(row[n]) for row in rows), 0) for n, column in enumerate(columns[:-1])]
+    room = COLUMNS - sum(width + 2 for width in widths)
+    lines: list[tuple[str, ...]] = []
+    for *names, text in rows:
+        first, *more = wrap(text, room) or [""]
+        lines += [(*names, first), *((*("" for _ in names), line) for line in more)]
+    table(columns, lines)
 
 
 def _line(
