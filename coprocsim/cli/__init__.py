@@ -19,6 +19,9 @@ EXIT_MISTAKE = 1
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 
+ASKED_BY = "_COPROCSIM_COMPLETE"
+"""The variable by which a shell asks how a command goes on."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
@@ -46,6 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     stdout = sys.stdout
+    if ASKED_BY in os.environ:
+        from coprocsim.cli.completion import prepare
+
+        prepare()
     try:
         status = root.main(arguments, prog_name="coprocsim", standalone_mode=False)
     except CoprocsimError as error:
