@@ -57,12 +57,13 @@ def test_a_killed_run_leaves_the_machine_as_it_was(home):
     assert home.quickly("run 10ms").startswith("10 ms passed, it is 0.010000 s")
 
 
-def test_ctrl_c_keeps_a_prefix_and_the_machine_goes_on_identically(home, tmp_path_factory):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_keeps_a_prefix_and_the_machine_goes_on_identically(home, tmp_path_factory, number):
     home.busy()
     process = home.start("run", "10000s")
     home.wait_for_lock()
     time.sleep(1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
     assert " passed, it is " in out
@@ -77,6 +78,22 @@ def test_ctrl_c_keeps_a_prefix_and_the_machine_goes_on_identically(home, tmp_pat
     for each in (home, other):
         each.quickly("run 70ms")
     assert home.dump() == other.dump()
+
+
+def test_a_run_until_idle_that_cannot_end_says_so_at_once(home):
+    home.busy()
+    home.quickly("domain pause polite")
+    process = home.start("run", "--until", "idle")
+    home.wait_for_lock()
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    assert out.endswith("; not idle\n")
+    said = "note: `denying` on `xxx0` has a backlog, which never ends: Ctrl-C stops the run and keeps it\n"
+    assert err == said + "note: stopped before its end; everything up to this instant is kept\n"
+    home.quickly("domain pause denying")
+    # Others are idle between two of their jobs.
+    assert "backlog" not in home.quickly("run --until idle")
 
 
 def test_two_commands_at_once_queue_up_and_neither_is_lost(home, tmp_path_factory):
