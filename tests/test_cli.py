@@ -266,6 +266,23 @@ def test_machines_are_kept_apart(home):
     assert sorted(path.name for path in (home.folder / "state").glob("*.sqlite")) == ["default.sqlite", "other.sqlite"]
 
 
+def test_the_machines_that_are_kept_are_listed(home):
+    assert home.quickly("list machines").split() == ["Machine", "State", "Domains", "Time(s)", "Model"]
+    home.quickly("boot dts/system.dtb")
+    home.quickly("run 20ms")
+    home.quickly("boot dts/minimal.dtb --machine second")
+    home.quickly("shutdown --machine second")
+    (home.folder / "state/third.sqlite").write_text("no database")
+    _, *rows = home.quickly("list machines").splitlines()
+    # Domain-0 is one.
+    assert [row.split(maxsplit=4) for row in rows] == [
+        ["default", "up", "1", "0.020000", "R-Car H3 shaped example"],
+        ["second", "down", "-", "-", "-"],
+        ["third", "unreadable", "-", "-", "-"],
+    ]
+    assert home.quickly("list").startswith("R-Car H3 shaped example, up for 0.020000 s\n\nCoproc ")
+
+
 def test_without_a_folder_of_its_own_a_machine_is_in_the_users(home):
     del home.environment["COPROCSIM_STATE_DIR"]
     home.environment |= {"HOME": str(home.folder), "XDG_STATE_HOME": str(home.folder / "xdg")}
@@ -405,7 +422,7 @@ def test_sched_shows_a_coproc_or_sets_one(looked_at):
         ("run 10ms --cycles 5 --coproc xxx0", "say how long"),
         ("run --cycles 5", "`--cycles` and `--coproc` belong together"),
         ("run ten", "Invalid value for `DURATION`: `ten` is not a duration: write `10ms`"),
-        ("list machines", "machines"),
+        ("list machine", "machines"),
         ("list platforms --coproc xxx0", "`list platforms` is not about a machine"),
         ("sched set xxx0 slice", "`slice` is not `key=value`"),
         ("config set", "Missing argument"),
@@ -562,6 +579,7 @@ def test_a_column_of_the_timeline_is_worth_its_time(looked_at):
     [
         "list",
         "list schedulers",
+        "list machines",
         "list platforms",
         "stats",
         "stats --since 1ms",
