@@ -48,7 +48,7 @@ def load(form: str, text: str) -> Imported:
 
 
 def for_coproc(imported: Imported, seen: View, coproc_name: str) -> Imported:
-    """Return what of it can be set on a machine: for those with a vcoproc of that coproc; LookupFailed if it is none."""
+    """Return what of it can be set on a machine: of those with a vcoproc of the coproc; LookupFailed if it is none."""
     coproc = seen.coproc_named(coproc_name)
     sharers = {seen.domains[row.domain_id].name for row in seen.of(coproc.coproc_id, None)}
     missing = tuple(
