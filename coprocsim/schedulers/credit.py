@@ -201,8 +201,9 @@ class Credit(Scheduler):
         if not periods:
             return
         books.accounted_ps += periods * self._slice_ps
+        capped_ps = {vcoproc: self._allowance_ps(vcoproc) for vcoproc in self._caps}
         for vcoproc, used_ps in books.used_ps.items():
-            allowance_ps = self._allowance_ps(vcoproc)
+            allowance_ps = capped_ps.get(vcoproc, self._slice_ps)
             # One period is saved up, for others may have their turn just then.
             books.used_ps[vcoproc] = max(-allowance_ps, used_ps - periods * allowance_ps)
         for _ in range(periods):
