@@ -67,6 +67,8 @@ def own_of(algorithm: str, rank: int) -> dict[str, Value]:
             return {"priority": rank}
         case "fixed":
             return {"slots": 1 + rank}
+        case "fair" | "timebased":
+            return {"weight": (100, 200, 256, 1024)[rank]}
         case "rtds" | "cbs":
             more = {"extratime": int(rank == 2)} if algorithm == "rtds" else {}
             return {"budget": (5 + 3 * rank) * MS, "period": (40, 60, 80, 120)[rank] * MS, **more}
@@ -80,7 +82,7 @@ def machine_with(
     """Return a machine whose coproc has a vcoproc for each (workload, rank)."""
     machine = Machine()
     scheduler = ALGORITHMS[algorithm]
-    values = scheduler.defaults(Scope.COPROC) | ({"slice": slice_ps} if algorithm == "rrobin" else {})
+    values = scheduler.defaults(Scope.COPROC) | ({"slice": slice_ps} if algorithm in ("rrobin", "fair") else {})
     described = described_for(PLATFORMS[platform], "gpu0", 600_000_000)
     coproc = machine.coproc(
         "gpu0", PLATFORMS[platform], scheduler, settings=values, sharing=sharing, described=described
@@ -115,7 +117,7 @@ def assert_bounds_hold(platforms: Sequence[str], algorithm: str, data: st.DataOb
             assert counters.missed == 0
 
 
-@pytest.mark.parametrize("algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs"])
+@pytest.mark.parametrize("algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs", "fair"])
 @settings(max_examples=8, suppress_health_check=FILTERED)
 @given(st.data())
 def test_nothing_is_ever_measured_beyond_its_bound(algorithm, data):
@@ -123,7 +125,7 @@ def test_nothing_is_ever_measured_beyond_its_bound(algorithm, data):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs"])
+@pytest.mark.parametrize("algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs", "fair"])
 @settings(max_examples=150, suppress_health_check=FILTERED)
 @given(st.data())
 def test_nothing_is_ever_measured_beyond_its_bound_on_any_platform(algorithm, data):

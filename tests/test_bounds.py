@@ -163,3 +163,36 @@ def test_one_alone_is_stopped_at_the_end_of_its_budget_and_lost_if_it_does_not_l
 def test_work_that_is_more_than_what_is_reserved_can_be_late():
     for algorithm in ("rtds", "cbs"):
         assert reserved(algorithm, (job(50, 100), BUDGETS), (job(1, 1000), BUDGETS))[0].verdict is Verdict.MISSED
+
+
+# ---------------------------------------------------------------- shares
+
+
+def shares(*users: tuple[Demand, int], shared: Shared = FREE) -> list[Bound]:
+    """Return the bounds of vcoprocs `a`, `b`, …, (demand, weight), under `fair` with requests of 1000."""
+    named = [User(name, wants, {"weight": weight}) for name, (wants, weight) in zip("abcdef", users, strict=False)]
+    return bounds(replace(shared, algorithm="fair", settings={"slice": 1000}), named)
+
+
+def test_a_share_is_a_rate_after_a_request_of_each_other():
+    mine, any_number = (job(500, 100_000), 1), job(1, None)
+    # Two thirds are others': 500 take 1500, after a request of each that is as long as its weight against one's own, or
+    # 1000 if that is more, and 3 of what is rounded up.
+    assert shares(mine, (any_number, 2))[0] == Bound(Verdict.MET, 1500 + 2000 + 3)
+    assert shares((mine[0], 2), (any_number, 1), (any_number, 1))[0] == Bound(Verdict.MET, 1000 + 2 * 1000 + 2)
+    # What cannot be cut makes a request longer.
+    assert shares(mine, (replace(any_number, uncuttable_ps=70), 2))[0] == Bound(Verdict.MET, 1500 + 2070 + 3)
+    # Three at once, due to jitter: the third has waited for 100 at least.
+    late = (job(500, 100_000, jitter_ps=199_900), 1)
+    assert shares(late, (any_number, 2))[0].response_ps == 3 * 1500 + 2000 + 3 - 100
+    assert shares((job(500, 1400), 1), (any_number, 2))[0].why == "its share may be too small for its work"
+
+
+def test_who_asks_for_little_takes_no_more_than_that():
+    # All that is asked for is 500 and 100, though a share of a half might have to wait for a request of 1000.
+    assert shares((job(500, 2000), 1), (job(100, 2000), 1))[0] == Bound(Verdict.MET, 600)
+
+
+def test_switches_that_nobody_pays_for_have_a_bound_where_jobs_are_counted():
+    mine, other = (job(10, 10**6), 1), (job(1, None), 1)
+    assert shares(mine, other, shared=COSTLY)[0].why == "the jobs of `b` come in any number"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from coprocsim.analysis import edf, fixed_priority, reservations, round_robin
+from coprocsim.analysis import edf, fair, fixed_priority, reservations, round_robin
 from coprocsim.analysis.loads import Answer, Load, Nothing, Shared, kept_up, longest_hold, tasks_of, unbounded_of
 from coprocsim.analysis.tasks import JOBS_MAX, busy_period, ceil_div
 
@@ -106,13 +106,24 @@ def _turns(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
         turns_ps = [
             int(shared.settings["slice"]) + shared.change_ps + each for each in longest if isinstance(each, int)
         ]
-        response = _in_turn(shared, load, turns_ps)
-        if together_ps is not None:
-            together = together_ps + load.user.demand.reaction_ps
-            return together if isinstance(response, Nothing) else min(response, together)
-        return response
+        return _or_together(load, _in_turn(shared, load, turns_ps), together_ps)
 
     return kept_up(loads, [answer(load) for load in loads], lambda _: [])
+
+
+def _or_together(load: Load, answer: Answer, together_ps: int | None) -> Answer:
+    """Return the answer, or the time in which all that anybody asks for is done, if that is less."""
+    if together_ps is None:
+        return answer
+    together_ps += load.user.demand.reaction_ps
+    return together_ps if isinstance(answer, Nothing) else min(answer, together_ps)
+
+
+def _shares(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
+    """`fair`: what its share gives it, or the whole busy period if that is shorter."""
+    together_ps = _all_done(shared, loads)
+    answers = [_or_together(load, fair.response(shared, load, loads), together_ps) for load in loads]
+    return kept_up(loads, answers, lambda _: list(range(len(loads))) if shared.change_ps else [])
 
 
 def _useful(shared: Shared, load: Load) -> int:
@@ -169,6 +180,7 @@ ALGORITHMS: dict[str, Callable[[Shared, Sequence[Load]], list[Answer]]] = {
     "edf": _deadlines,
     "rtds": reservations.budgets,
     "cbs": reservations.bandwidths,
+    "fair": _shares,
     "null": _priority,
 }
 """The analysis of each algorithm, by its name; what is not here has no bound."""

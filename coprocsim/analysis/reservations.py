@@ -6,7 +6,16 @@ What a neighbour can still do is to deny, and, where it may come at any time, to
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from coprocsim.analysis.loads import Answer, Load, Nothing, Shared, kept_up, longest_hold, unbounded_of
+from coprocsim.analysis.loads import (
+    Answer,
+    Load,
+    Nothing,
+    Shared,
+    costliest_change_ps,
+    kept_up,
+    longest_hold,
+    unbounded_of,
+)
 from coprocsim.analysis.supply import deferred_demand, reservation_response, slot_response
 from coprocsim.analysis.tasks import JOBS_MAX, Time, ceil_div
 from coprocsim.schedulers.fixed import slots_hz
@@ -55,7 +64,7 @@ def budgets(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
             return nothing or Nothing(load.why)
         period_ps, budget_ps = _reserved(load)
         taken_ps = sum(deferred_demand(period_ps, *_reserved(each)) + (each.holds_ps or 0) for each in others)
-        lost_ps = _change_ps(shared, loads) * (1 + 2 * _causes(shared, loads, period_ps))
+        lost_ps = costliest_change_ps(shared, loads) * (1 + 2 * _causes(shared, loads, period_ps))
         sure_ps = min(budget_ps, period_ps - taken_ps) - lost_ps
         if sure_ps <= 0:
             return Nothing("the budgets of the others, denials and switches may leave nothing of its period")
@@ -76,7 +85,7 @@ def bandwidths(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
     No server is due more than budget / period of any stretch. What is lost to switches must fit there, too, but for a
     constant, by which, and by denials, everybody may be late.
     """
-    change_ps = _change_ps(shared, loads)
+    change_ps = costliest_change_ps(shared, loads)
     load_of_all = sum((1 / Fraction(*_reserved(load)) for load in loads), Fraction(0))
 
     def answer(load: Load) -> Answer:
@@ -139,12 +148,6 @@ def _disturbed(shared: Shared, load: Load, others: Sequence[Load]) -> Nothing | 
     if isinstance(longest, Nothing):
         return longest
     return unbounded_of(others) if shared.change_ps else None
-
-
-def _change_ps(shared: Shared, loads: Sequence[Load]) -> int:
-    """Return what a change takes at most, and with it a retry that comes late, and a reset."""
-    floor_ps = shared.retry_floor_ps if any(load.holds_ps for load in loads) else 0
-    return shared.change_ps + floor_ps + (shared.reset_ps or 0 if any(load.lost for load in loads) else 0)
 
 
 def _causes(shared: Shared, loads: Sequence[Load], length_ps: Time) -> int:

@@ -1,4 +1,4 @@
-"""The bounds of `fixed`, `rtds` and `cbs`: kept whatever the others do, and reached in the cases of the field."""
+"""The bounds of `fixed`, `rtds`, `cbs`, `fair`: kept whatever the others do, and reached in the cases of the field."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -110,6 +110,13 @@ def test_budgets_no_response_is_beyond_the_bound(algorithm, servers, job, data):
     assert_kept(algorithm, own_of, drawn, job)
 
 
+@EXAMPLES
+@given(st.lists(st.sampled_from((100, 256, 300, 1024)), min_size=2, max_size=4), JOBS, st.data())
+def test_fair_no_response_is_beyond_the_bound(weights, job, data):
+    drawn = data.draw(places(len(weights)))
+    assert_kept("fair", [{"weight": each} for each in weights], drawn, job, slice=3 * MS)
+
+
 # ---------------------------------------------------------------- supply
 
 
@@ -204,3 +211,18 @@ def test_cbs_1_the_aperiodic_jobs_end_by_their_servers_deadlines():
     assert bound_ms(shared("cbs"), (demand(4, 7), hard), [(0, Task("", own))]) == 7
     # 3/8 and 5/7 are more than there is.
     assert bound_ms(shared("cbs"), (demand(4, 1000), own), [(0, Task("", {**hard, "budget": 5 * MS}))]) is None
+
+
+@pytest.mark.parametrize("vcoprocs", [2, 3, 4])
+def test_fair_a_job_that_needs_a_little_more_than_one_request_takes_nearly_as_long_as_its_bound(vcoprocs):
+    # All others have one request of 3 ms before its first, and one before its second: to the share of the 3.01 that it
+    # needs, n * 3.01, comes a request of each other.
+    others: list[tuple[int, Task]] = [(0, backlog(weight=256))] * (vcoprocs - 1)
+    own: dict[str, Value] = {"weight": 256}
+    bound = bound_ms(shared("fair", slice=3 * MS), (demand(3.01, 1000), own), others)
+    assert bound == pytest.approx(vcoprocs * 3.01 + (vcoprocs - 1) * 3, abs=1e-6)
+    tasks = [*(task for _, task in others), jobs((0.001, 3.01))]
+    (response,) = play(ALGORITHMS["fair"], tasks, 60, hz=HZ, slice=3 * MS).responses(vcoprocs - 1)
+    assert response == pytest.approx(2 * (vcoprocs - 1) * 3 + 3.01 - 0.001, abs=CYCLES_MS)
+    assert bound is not None
+    assert 0.99 * bound < response <= bound
