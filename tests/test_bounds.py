@@ -95,6 +95,10 @@ def test_what_no_theory_here_covers_says_so():
     at_head = replace(TURNS, settings={"slice": 2, "wake": "head"})
     for shared, why in (
         (replace(FREE, algorithm="lottery"), "there is no analysis of `lottery` here"),
+        (
+            replace(FREE, algorithm="credit"),
+            "`credit` keeps shares in the long run only: whoever wakes with credits left may go first each time",
+        ),
         (replace(FREE, polled=True), "without an interrupt line its driver only looks from time to time"),
         (at_head, "with `wake=head` any number of turns may come before its own"),
     ):
@@ -196,3 +200,44 @@ def test_who_asks_for_little_takes_no_more_than_that():
 def test_switches_that_nobody_pays_for_have_a_bound_where_jobs_are_counted():
     mine, other = (job(10, 10**6), 1), (job(1, None), 1)
     assert shares(mine, other, shared=COSTLY)[0].why == "the jobs of `b` come in any number"
+
+
+# ---------------------------------------------------------------- turns that end with a job
+
+
+def turns(*users: tuple[Demand, int], shared: Shared = FREE, idle: int = 0, new_first: int = 0) -> list[Bound]:
+    """Return the bounds of vcoprocs `a`, `b`, …, (demand, weight), with turns of 10 and 1000 to share in a period."""
+    named = [User(name, wants, {"weight": weight}) for name, (wants, weight) in zip("abcdef", users, strict=False)]
+    named += [User("idle", NOTHING, {"weight": idle})] * (idle > 0)
+    shared = replace(shared, algorithm="timebased", settings={"tick": 10, "period": 1000, "new-first": new_first})
+    return bounds(shared, named)[: len(users)]
+
+
+def test_a_turn_ends_with_the_job_that_goes_on_as_its_tick_is_over():
+    mine, any_number = (job(50, 1000), 1), job(70, None)
+    assert turns(mine, (any_number, 1))[0] == Bound(Verdict.MET, 10 + 70 + 50)
+    # Its end is known 5 later, and the next one cannot be cut for 30.
+    slow = replace(any_number, reaction_ps=5, uncuttable_ps=30)
+    assert turns(mine, (slow, 1), (any_number, 1))[0] == Bound(Verdict.MET, 10 + 70 + 5 + 30 + 10 + 70 + 50)
+    # One's own handler may end a turn: two turns of each.
+    handled = (job(50, 1000, reaction_ps=3), 1)
+    assert turns(handled, (any_number, 1))[0] == Bound(Verdict.MET, 2 * (10 + 70) + 50 + 3)
+    # Four changes of 1: one under way, two of the others' turns, one of its own.
+    assert turns(mine, (any_number, 1), (any_number, 1), shared=COSTLY)[0] == Bound(Verdict.MET, 2 * (10 + 70) + 50 + 4)
+    # For the first seconds of a vcoproc there is no bound for the others.
+    first, second = turns(mine, mine, new_first=2000)
+    assert first.why == second.why == "once nobody is new: for `new-first` one that is created comes before all others"
+    assert turns(mine, new_first=2000)[0].why is None
+    endless = turns(mine, (Demand(None, 0, None), 1))[0]
+    assert endless.why == "the jobs of `b` may be of any length, and are not preempted"
+
+
+def test_a_budget_must_do_for_a_period_and_for_what_waited_before_it():
+    # With a response of 90, 11 jobs may want to be done in a period, and one more: 600. Half of a period is less, also
+    # if the other half belongs to one that has no jobs.
+    mine, other = job(50, 100), job(30, None)
+    assert turns((mine, 3), (other, 1))[0] == Bound(Verdict.MET, 10 + 30 + 50)
+    why = "its budget may be used up: then it waits for the next period"
+    assert turns((mine, 1), (other, 1))[0] == Bound(Verdict.MISSED, None, why)
+    assert turns((mine, 3), (other, 1), idle=4)[0].why == why
+    assert turns((mine, 3), (job(50, None), 1))[0].why == "its turns may be too few for its work"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from coprocsim.analysis import edf, fair, fixed_priority, reservations, round_robin
+from coprocsim.analysis import edf, fair, fixed_priority, reservations, round_robin, timebased
 from coprocsim.analysis.loads import Answer, Load, Nothing, Shared, kept_up, longest_hold, tasks_of, unbounded_of
 from coprocsim.analysis.tasks import JOBS_MAX, busy_period, ceil_div
 
@@ -126,6 +126,11 @@ def _shares(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
     return kept_up(loads, answers, lambda _: list(range(len(loads))) if shared.change_ps else [])
 
 
+def _by_budget(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
+    """`timebased`: a turn of each other before each of its own."""
+    return kept_up(loads, timebased.responses(shared, loads), lambda _: [])
+
+
 def _useful(shared: Shared, load: Load) -> int:
     """Return how much of a turn is work at least, less what it pays for an overrun before."""
     turn_ps = int(shared.settings["slice"])
@@ -181,9 +186,23 @@ ALGORITHMS: dict[str, Callable[[Shared, Sequence[Load]], list[Answer]]] = {
     "rtds": reservations.budgets,
     "cbs": reservations.bandwidths,
     "fair": _shares,
+    "timebased": _by_budget,
     "null": _priority,
 }
 """The analysis of each algorithm, by its name; what is not here has no bound."""
 
-IDLING = frozenset(("fixed", "rtds"))
+
+def condition(shared: Shared, loads: Sequence[Load]) -> str | None:
+    """Return what must be so before these bounds hold, beside what is set; None if nothing."""
+    if shared.algorithm == "timebased" and shared.settings["new-first"] and len(loads) > 1:
+        return "once nobody is new: for `new-first` one that is created comes before all others"
+    return None
+
+
+WITHOUT = {
+    "credit": "`credit` keeps shares in the long run only: whoever wakes with credits left may go first each time"
+}
+"""Why those have none whose own rules give none."""
+
+IDLING = frozenset(("fixed", "rtds", "timebased"))
 """Those that take the coproc from one that has work though nobody else has any."""

@@ -35,7 +35,7 @@ from coprocsim.analysis.loads import (
     tasks_of,
     unbounded_of,
 )
-from coprocsim.analysis.tasks import Time, ceil_div
+from coprocsim.analysis.tasks import Time, ceil_div, latest
 
 
 def response(shared: Shared, load: Load, loads: Sequence[Load]) -> Answer:
@@ -47,14 +47,10 @@ def response(shared: Shared, load: Load, loads: Sequence[Load]) -> Answer:
         return unbounded or longest
     line = _line(shared, load, loads, change_ps)
     assert load.task is not None
-    period_ps, jitter_ps = load.task.period, load.task.jitter
-    if line is None or line[1] > period_ps:
+    longest_ps = None if line is None else latest(load.task, *line)
+    if longest_ps is None:
         return Nothing("its share may be too small for its work", late=True)
-    first_ps, next_ps = line
-    # Jitter brings so many together; of those after them none takes longer than the one before.
-    together = int(jitter_ps // period_ps)
-    found = [first_ps + more * next_ps - max(0, more * period_ps - jitter_ps) for more in (together, together + 1)]
-    return ceil_div(max(found), 1) + load.user.demand.reaction_ps
+    return ceil_div(longest_ps, 1) + load.user.demand.reaction_ps
 
 
 def _line(shared: Shared, load: Load, loads: Sequence[Load], change_ps: int) -> tuple[Time, Time] | None:

@@ -1,4 +1,4 @@
-"""The bounds of `fixed`, `rtds`, `cbs`, `fair`: kept whatever the others do, and reached in the cases of the field."""
+"""The bounds of those that promise a part: kept whatever the others do, and reached in the cases of the field."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -226,3 +226,16 @@ def test_fair_a_job_that_needs_a_little_more_than_one_request_takes_nearly_as_lo
     assert response == pytest.approx(2 * (vcoprocs - 1) * 3 + 3.01 - 0.001, abs=CYCLES_MS)
     assert bound is not None
     assert 0.99 * bound < response <= bound
+
+
+def test_timebased_a_job_that_begins_as_the_tick_ends_holds_the_others_up_to_its_own_end():
+    # A tick of 1 ms, a job of 0.999 that ends in it, and one of 3 that goes on.
+    own: dict[str, Value] = {"weight": 256}
+    job_of_3 = User("other", replace(demand(3, 100), period_ps=None), own)
+    found = bounds(shared("timebased", period=100 * MS, tick=MS), [User("own", demand(2, 100), own), job_of_3])
+    assert found[0].response_ps == (1 + 3 + 2) * MS
+    # The one that was created last comes first.
+    tasks = [jobs((0.001, 2)), jobs((0, 0.999), (0, 3))]
+    values: dict[str, Value] = {"period": 100 * MS, "tick": MS, "new-first": 0}
+    (response,) = play_with(values, ALGORITHMS["timebased"], tasks, 20, hz=HZ).responses(0)
+    assert response == pytest.approx(0.999 + 3 + 2 - 0.001, abs=CYCLES_MS)
