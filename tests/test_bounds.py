@@ -119,24 +119,41 @@ def reserved(algorithm: str, *users: tuple[Demand, dict[str, Value]], shared: Sh
     return bounds(replace(shared, algorithm=algorithm, settings={"frequency": 100}), named)
 
 
-def test_budgets_pay_for_the_switches_that_others_may_cause():
-    mine = (job(10, 1000), BUDGETS)
-    # In a period of 100 each of the two has up to two new budgets and two jobs, of two changes, and one is under way:
-    # 17, which leaves 23 of 40. The job is 12 with its own two, after two gaps of 77.
-    assert reserved("rtds", mine, mine, shared=COSTLY)[0] == Bound(Verdict.MET, 12 + 2 * 77)
-    # By the end of the first period, all of which its 12 and the 16 of the others' fit into; and 9 late: each may bring
-    # a budget and a job at once, and one change is under way.
-    assert reserved("cbs", mine, mine, shared=COSTLY)[0] == Bound(Verdict.MET, 100 + 9)
-    # Where switches are free it does not matter how many there are; where not, nobody can say.
+def test_a_budget_that_is_used_up_waits_for_the_next_one():
     many = (job(1, None), BUDGETS)
-    for algorithm, response in (("rtds", 10 + 2 * 60), ("cbs", 100)):
-        assert reserved(algorithm, mine, many)[0] == Bound(Verdict.MET, response)
+    # A gap of 60 before each of two budgets, and one more.
+    assert reserved("rtds", (job(50, 1000), BUDGETS), many)[0] == Bound(Verdict.MET, 50 + 3 * 60)
+    # One that never uses it up waits for 40 of the other one at the end of a period, and 40 of the next.
+    assert reserved("rtds", (job(10, 1000), BUDGETS), many)[0] == Bound(Verdict.MET, 10 + 40 + 40)
+    assert reserved("cbs", (job(10, 1000), BUDGETS), many)[0] == Bound(Verdict.MET, 100)
+
+
+def test_budgets_pay_for_the_switches_that_others_may_cause():
+    mine, other = (job(45, 1000), BUDGETS), (job(10, 1000), BUDGETS)
+    # In a period of 100 each of the two has up to two new budgets and two jobs, of two changes, and one is under way:
+    # 17, which leaves 23 of 40. The job has two of those, after three gaps of 77.
+    assert reserved("rtds", mine, other, shared=COSTLY)[0] == Bound(Verdict.MET, 45 + 3 * 77)
+    # By the end of the first period, all of which its 10 and 16 of eight such fit into; and 9 late: each may bring a
+    # budget and a job at once, and one change is under way.
+    mine, other = (job(10, 1000), BUDGETS), (job(300, 1000), BUDGETS)
+    assert reserved("cbs", mine, other, shared=COSTLY)[0] == Bound(Verdict.MET, 100 + 9)
+    # Where switches are free it does not matter how many there are; where not, nobody can say.
+    for algorithm in ("rtds", "cbs"):
         why = "the jobs of `b` come in any number"
-        assert reserved(algorithm, mine, many, shared=COSTLY)[0] == Bound(Verdict.NO_BOUND, None, why)
+        found = reserved(algorithm, mine, (job(1, None), BUDGETS), shared=COSTLY)
+        assert found[0] == Bound(Verdict.NO_BOUND, None, why)
+
+
+def test_where_no_budget_is_used_up_no_job_takes_longer_than_all_of_them_together():
+    # Two jobs of 10 and their own two changes each, one change under way; and two for each budget, one of which had
+    # begun before.
+    mine = (job(10, 1000), BUDGETS)
+    for algorithm in ("rtds", "cbs"):
+        assert reserved(algorithm, mine, mine, shared=COSTLY)[0] == Bound(Verdict.MET, 24 + 1 + 4 + 4)
 
 
 def test_a_denial_of_another_comes_on_top():
-    holding = (job(30, 1000, uncuttable_ps=30), BUDGETS)
+    holding = (job(30, None, uncuttable_ps=30), BUDGETS)
     # rtds: 100 less 40 and 30 are 30 sure. cbs: as much later.
     assert reserved("rtds", (job(10, 1000), BUDGETS), holding)[0] == Bound(Verdict.MET, 10 + 2 * 70)
     assert reserved("cbs", (job(10, 1000), BUDGETS), holding)[0] == Bound(Verdict.MET, 100 + 30)
@@ -158,15 +175,15 @@ def test_slots_belong_also_to_those_that_have_no_jobs():
     assert found[0] == Bound(Verdict.MET, 2 * 3 * slot_ps + 15 * 10**9)
 
 
-def test_one_alone_is_stopped_at_the_end_of_its_budget_and_lost_if_it_does_not_let_go():
+def test_one_alone_is_stopped_at_the_end_of_its_budget_under_rtds_and_lost_if_it_does_not_let_go():
     alone = (job(50, 1000, uncuttable_ps=50), BUDGETS)
-    assert reserved("cbs", alone, shared=IMPATIENT) == [Bound(Verdict.MET, 200)]
+    assert reserved("cbs", alone, shared=IMPATIENT) == [Bound(Verdict.MET, 50)]
     assert reserved("rtds", alone, shared=IMPATIENT)[0].verdict is Verdict.MISSED
 
 
 def test_work_that_is_more_than_what_is_reserved_can_be_late():
     for algorithm in ("rtds", "cbs"):
-        assert reserved(algorithm, (job(50, 100), BUDGETS), (job(1, 1000), BUDGETS))[0].verdict is Verdict.MISSED
+        assert reserved(algorithm, (job(50, 100), BUDGETS), (job(1, None), BUDGETS))[0].verdict is Verdict.MISSED
 
 
 # ---------------------------------------------------------------- shares

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from coprocsim.analysis import edf, fair, fixed_priority, reservations, round_robin, timebased
 from coprocsim.analysis.loads import Answer, Load, Nothing, Shared, kept_up, longest_hold, tasks_of, unbounded_of
-from coprocsim.analysis.tasks import JOBS_MAX, busy_period, ceil_div
+from coprocsim.analysis.tasks import JOBS_MAX, ceil_div
+from coprocsim.analysis.together import all_done, sooner
 
 _OVERLOAD = "more is asked for than the coproc has, or very nearly"
 
@@ -106,23 +107,15 @@ def _turns(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
         turns_ps = [
             int(shared.settings["slice"]) + shared.change_ps + each for each in longest if isinstance(each, int)
         ]
-        return _or_together(load, _in_turn(shared, load, turns_ps), together_ps)
+        return sooner(load, _in_turn(shared, load, turns_ps), together_ps)
 
     return kept_up(loads, [answer(load) for load in loads], lambda _: [])
-
-
-def _or_together(load: Load, answer: Answer, together_ps: int | None) -> Answer:
-    """Return the answer, or the time in which all that anybody asks for is done, if that is less."""
-    if together_ps is None:
-        return answer
-    together_ps += load.user.demand.reaction_ps
-    return together_ps if isinstance(answer, Nothing) else min(answer, together_ps)
 
 
 def _shares(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
     """`fair`: what its share gives it, or the whole busy period if that is shorter."""
     together_ps = _all_done(shared, loads)
-    answers = [_or_together(load, fair.response(shared, load, loads), together_ps) for load in loads]
+    answers = [sooner(load, fair.response(shared, load, loads), together_ps) for load in loads]
     return kept_up(loads, answers, lambda _: list(range(len(loads))) if shared.change_ps else [])
 
 
@@ -162,7 +155,7 @@ def _in_turn(shared: Shared, load: Load, turns_ps: Sequence[int]) -> Answer:
 
 
 def _all_done(shared: Shared, loads: Sequence[Load]) -> int | None:
-    """Return how long the coproc is busy at most, if nobody's jobs can wait for their driver meanwhile; else None."""
+    """Return how long the coproc is busy at most, where a turn is a slice."""
     tasks = []
     for load in loads:
         useful_ps = _useful(shared, load)
@@ -172,10 +165,7 @@ def _all_done(shared: Shared, loads: Sequence[Load]) -> int | None:
         turns = ceil_div(load.user.demand.work_ps or 0, useful_ps) + 1
         more_ps = turns * (shared.change_ps + shared.retry_floor_ps)
         tasks.append(replace(load.task, work=load.task.work + more_ps))
-    length = busy_period(tasks, shared.change_ps)
-    if length is None or not all(load.keeps_up(int(length) + load.user.demand.reaction_ps) for load in loads):
-        return None
-    return int(length)
+    return all_done(shared, loads, tasks)
 
 
 ALGORITHMS: dict[str, Callable[[Shared, Sequence[Load]], list[Answer]]] = {

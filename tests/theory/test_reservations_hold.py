@@ -15,7 +15,7 @@ from coprocsim.guests.base import Demand
 from coprocsim.parameters import Value
 from coprocsim.schedulers import ALGORITHMS
 from tests.machines import MS
-from tests.theory.stage import Played, Task, backlog, jobs, periodic, play, play_with, reserved
+from tests.theory.stage import Played, Task, backlog, costing, jobs, periodic, play, play_with, reserved
 
 # Many draws have no bound, and are drawn again.
 EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
@@ -166,40 +166,63 @@ def test_rtds_supplies_no_less_than_its_bound_beside_servers_that_defer(servers,
 # ---------------------------------------------------------------- the cases of the field
 
 
-def test_tdma_1_the_bound_is_23_and_with_a_switch_of_a_tenth_no_less_than_24_2():
+def test_tdma_1_the_bound_is_23_and_with_a_switch_of_a_tenth_24_6():
     # A unit is 5 ms: slots of 2 units are of 100 Hz.
     others: list[tuple[int, Task]] = [(0, backlog(slots=1))] * 3
     own: tuple[Demand, dict[str, Value]] = (demand(5 * 5, 1000), {"slots": 1})
-    coproc = shared("fixed", frequency=100)
-    assert bound_ms(coproc, own, others) == 23 * 5
-    # It adds the switch of one that wakes as its slot ends to that of each slot, and those of the job's own coming and
-    # going: slots of 2.1 less 2 * 0.1, and 5.2 to do.
-    units = 3 * (Fraction("8.4") - Fraction("1.9")) + Fraction("5.2")
-    slot = Fraction(21, 10)
-    unit_ps = Fraction(10 * MS) / slot
+    assert bound_ms(shared("fixed", frequency=100), own, others) == 23 * 5
+    # The case has 24.2, with slots of 2.1 less the switch: beside others that have work all the time. Here one may wake
+    # as its slot ends, and be switched in during the first tenth of each of the three slots; and the job itself may
+    # come in the last tenth of a slot.
+    slot_ps = 10 * MS
+    unit_ps = Fraction(slot_ps, 1) / Fraction("2.1")
     costly = Shared("fixed", {"frequency": 100}, cycle_ps=0, switch_ps=round(unit_ps / 10))
-    work_ms = float(5 * unit_ps / MS)
-    found = bound_ms(costly, (demand(work_ms, 1000), {"slots": 1}), others)
-    assert found == pytest.approx(float(units * unit_ps / MS), abs=1e-6)
-    assert units >= Fraction("24.2")
+    found = bound_ms(costly, (demand(float(5 * unit_ps / MS), 1000), {"slots": 1}), others)
+    assert found == pytest.approx(float(Fraction("24.2") + 3 * Fraction("0.1") + Fraction("0.1")) * float(unit_ps / MS))
 
 
-def test_res_1_the_bound_of_a_job_that_comes_as_the_budget_is_used_up_is_reached():
-    # P = 10, B = 4: 4 of work after a gap of 12; the one before it, over by then, has used up the budget.
-    other = reserved(jobs((4, 1_000)), 6, 10)
+def test_fixed_beside_one_that_wakes_as_its_slot_ends_the_bound_is_nearly_reached():
+    # Slots of 10 ms in turn, a switch of 0.5: a job of 17 has 9 of the slot from 20 on, if the other one wakes just
+    # before it, and 8 of the next: it has come 0.5 before the end of its first one, which was just enough to enter.
+    costly = Shared("fixed", {"frequency": 100}, cycle_ps=0, switch_ps=MS // 2)
+    bound = bound_ms(costly, (demand(17, 1000), {"slots": 1}), [(0, jobs((0, 1), slots=1))])
+    assert bound == 17 + 2 * 11 + 0.5
+    late = jobs((9.5, 17), slots=1)
+    wakes = jobs((19.99, 0.1), (39.99, 0.1), slots=1)
+    (response,) = play(
+        ALGORITHMS["fixed"], [late, wakes], 80, platform=costing(MS // 2), hz=HZ, frequency=100
+    ).responses(0)
+    assert response == pytest.approx(bound, abs=0.03)
+    assert response <= bound
+
+
+def test_res_1_a_budget_that_comes_as_late_as_it_can_twice_is_waited_for_as_long_as_the_bound_says():
+    # P = 10, B = 4: a job that comes as the other one's 6 begin has a gap of 12, the 6 of the next period included.
+    other: tuple[int, Task] = (0, reserved(jobs((4, 100)), 6, 10))
     own: dict[str, Value] = {"budget": 4 * MS, "period": 10 * MS, "extratime": 0}
-    late = Task("kind=trace,at=0ms:4ms;4ms:4ms", own)
-    assert bound_ms(shared("rtds"), (demand(4, 1000), own), [(0, other)]) == 16
-    assert play(ALGORITHMS["rtds"], [other, late], 40).responses(1) == [4, 16]
+    assert bound_ms(shared("rtds"), (demand(4, 1000), own), [other]) == 16
+    assert play(ALGORITHMS["rtds"], [other[1], Task("kind=trace,at=4ms:4ms", own)], 40).responses(1) == [16]
+    # A little more than a budget has another gap of 6.
+    assert bound_ms(shared("rtds"), (demand(4.01, 1000), own), [other]) == pytest.approx(22.01)
+    longer = Task("kind=trace,at=4ms:4010us", own)
+    assert play(ALGORITHMS["rtds"], [other[1], longer], 40).responses(1) == [pytest.approx(22.01)]
 
 
 def test_rtds_beside_one_that_defers_counts_on_what_two_budgets_in_a_row_leave():
-    # (2, 4) may take 2 + 2 + 2 of any 10, so that of (5, 10) only 4 are sure: 5 need two periods, and 6 of each go.
+    # (2, 4) may take 2 + 2 + 2 of any 10, so that of (5, 10) only 4 are sure: 6 need two periods, and 6 of each go.
     other = reserved(jobs((10, 100)), 2, 4)
     own: dict[str, Value] = {"budget": 5 * MS, "period": 10 * MS, "extratime": 0}
-    assert bound_ms(shared("rtds"), (demand(5, 1000), own), [(0, other)]) == 5 + 3 * 6
-    # Of the other's 4 nothing is sure: 4 of a budget of 5 may come at the end of a period of 10.
-    assert bound_ms(shared("rtds"), (demand(2, 1000), dict(other.own)), [(0, Task("kind=idle", own))]) is None
+    assert bound_ms(shared("rtds"), (demand(6, 1000), own), [(0, other)]) == 6 + 3 * 6
+
+
+def test_rtds_one_with_a_short_period_waits_no_longer_than_that_for_a_long_budget():
+    # (5, 12) is before (2, 4) only in the 4 before its own period ends, and those it may have as a whole.
+    other = reserved(jobs((7, 100)), 5, 12)
+    own: dict[str, Value] = {"budget": 2 * MS, "period": 4 * MS, "extratime": 0}
+    assert bound_ms(shared("rtds"), (demand(2, 1000), own), [(0, other)]) == 4 + 2
+    assert play(ALGORITHMS["rtds"], [other, Task("kind=trace,at=8ms:2ms", own)], 40).responses(1) == [6]
+    # As much as it has in each period it may find used up when more comes: then nothing is sure.
+    assert bound_ms(shared("rtds"), (demand(3, 1000), own), [(0, other)]) is None
 
 
 def test_cbs_1_the_aperiodic_jobs_end_by_their_servers_deadlines():
@@ -229,13 +252,13 @@ def test_fair_a_job_that_needs_a_little_more_than_one_request_takes_nearly_as_lo
 
 
 def test_timebased_a_job_that_begins_as_the_tick_ends_holds_the_others_up_to_its_own_end():
+    values: dict[str, Value] = {"period": 100 * MS, "tick": MS, "new-first": 0}
     # A tick of 1 ms, a job of 0.999 that ends in it, and one of 3 that goes on.
     own: dict[str, Value] = {"weight": 256}
     job_of_3 = User("other", replace(demand(3, 100), period_ps=None), own)
-    found = bounds(shared("timebased", period=100 * MS, tick=MS), [User("own", demand(2, 100), own), job_of_3])
+    found = bounds(shared("timebased", **values), [User("own", demand(2, 100), own), job_of_3])
     assert found[0].response_ps == (1 + 3 + 2) * MS
     # The one that was created last comes first.
     tasks = [jobs((0.001, 2)), jobs((0, 0.999), (0, 3))]
-    values: dict[str, Value] = {"period": 100 * MS, "tick": MS, "new-first": 0}
     (response,) = play_with(values, ALGORITHMS["timebased"], tasks, 20, hz=HZ).responses(0)
     assert response == pytest.approx(0.999 + 3 + 2 - 0.001, abs=CYCLES_MS)
