@@ -125,7 +125,8 @@ def test_a_budget_that_is_used_up_waits_for_the_next_one():
     assert reserved("rtds", (job(50, 1000), BUDGETS), many)[0] == Bound(Verdict.MET, 50 + 3 * 60)
     # One that never uses it up waits for 40 of the other one at the end of a period, and 40 of the next.
     assert reserved("rtds", (job(10, 1000), BUDGETS), many)[0] == Bound(Verdict.MET, 10 + 40 + 40)
-    assert reserved("cbs", (job(10, 1000), BUDGETS), many)[0] == Bound(Verdict.MET, 100)
+    # By its deadline of 100 it has waited for the other one's part of that.
+    assert reserved("cbs", (job(10, 1000), BUDGETS), many)[0] == Bound(Verdict.MET, 10 + 40)
 
 
 def test_budgets_pay_for_the_switches_that_others_may_cause():
@@ -133,10 +134,10 @@ def test_budgets_pay_for_the_switches_that_others_may_cause():
     # In a period of 100 each of the two has up to two new budgets and two jobs, of two changes, and one is under way:
     # 17, which leaves 23 of 40. The job has two of those, after three gaps of 77.
     assert reserved("rtds", mine, other, shared=COSTLY)[0] == Bound(Verdict.MET, 45 + 3 * 77)
-    # By the end of the first period, all of which its 10 and 16 of eight such fit into; and 9 late: each may bring a
-    # budget and a job at once, and one change is under way.
+    # Its 10 and 16 of eight such have the first period, and 40 of that are the other one's; and 9 late: each may bring
+    # a budget and a job at once, and one change is under way.
     mine, other = (job(10, 1000), BUDGETS), (job(300, 1000), BUDGETS)
-    assert reserved("cbs", mine, other, shared=COSTLY)[0] == Bound(Verdict.MET, 100 + 9)
+    assert reserved("cbs", mine, other, shared=COSTLY)[0] == Bound(Verdict.MET, 10 + 16 + 40 + 9)
     # Where switches are free it does not matter how many there are; where not, nobody can say.
     for algorithm in ("rtds", "cbs"):
         why = "the jobs of `b` come in any number"
@@ -156,7 +157,7 @@ def test_a_denial_of_another_comes_on_top():
     holding = (job(30, None, uncuttable_ps=30), BUDGETS)
     # rtds: 100 less 40 and 30 are 30 sure. cbs: as much later.
     assert reserved("rtds", (job(10, 1000), BUDGETS), holding)[0] == Bound(Verdict.MET, 10 + 2 * 70)
-    assert reserved("cbs", (job(10, 1000), BUDGETS), holding)[0] == Bound(Verdict.MET, 100 + 30)
+    assert reserved("cbs", (job(10, 1000), BUDGETS), holding)[0] == Bound(Verdict.MET, 10 + 40 + 30)
     # fixed: 4 of each slot of 10 may be denied; 12 take two of the 6 that are left of a cycle of 20.
     one: dict[str, Value] = {"slots": 1}
     ms = 10**9

@@ -150,7 +150,9 @@ def bandwidths(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
     """`cbs`: each budget by its deadline, those of all jobs since the server was last not behind; or a little later.
 
     No server is due more than budget / period of any stretch. What is lost to switches must fit there, too, but for a
-    constant, by which, and by denials, everybody may be late. Nor is anybody later than all that is asked for at once.
+    constant, by which, and by denials, everybody may be late. Until a deadline only what is due by then comes before a
+    job: of each other no more than its part of the time, so that a job which is less than its budgets is done before.
+    Nor is anybody later than all that is asked for at once.
     """
     change_ps = costliest_change_ps(shared, loads)
     load_of_all = sum((1 / Fraction(*_reserved(load)) for load in loads), Fraction(0))
@@ -165,23 +167,27 @@ def bandwidths(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
             return Nothing("the budgets of all, and the switches, are more than the coproc has")
         period_ps, budget_ps = _reserved(load)
         late_ps = change_ps * (1 + 2 * _causes(shared, loads, 0)) + sum(each.holds_ps or 0 for each in others)
-        work_ps = _work_ps(load)
+        work_ps, part = _work_ps(load), Fraction(budget_ps, period_ps)
+
+        def needed_ps(jobs: int, at_ps: Time) -> int:
+            """Return what so many jobs need of its budgets, which pay for all switches until `at_ps`."""
+            return jobs * work_ps + 2 * change_ps * _causes(shared, loads, at_ps + late_ps)
 
         def due_ps(jobs: int) -> Time:
-            """Return by which deadline so many jobs are done, the switches paid for from its own budget."""
             at_ps = 0
-            while True:
-                paid_ps = 2 * change_ps * _causes(shared, loads, at_ps + late_ps)
-                later_ps = ceil_div(jobs * work_ps + paid_ps, budget_ps) * period_ps
-                if later_ps <= at_ps:
-                    return at_ps
+            while (later_ps := ceil_div(needed_ps(jobs, at_ps), budget_ps) * period_ps) > at_ps:
                 at_ps = later_ps
+            return at_ps
 
-        found = _longest(load, Fraction(budget_ps, period_ps) - 2 * switching, due_ps)
+        def done_ps(jobs: int) -> Time:
+            at_ps = due_ps(jobs)
+            return needed_ps(jobs, at_ps) + (load_of_all - part) * at_ps
+
+        found = _longest(load, part - 2 * switching, done_ps, due_ps)
         return found if isinstance(found, Nothing) else found + late_ps
 
-    done_ps = _together(shared, loads)
-    answers = [sooner(load, answer(load), done_ps) for load in loads]
+    together_ps = _together(shared, loads)
+    answers = [sooner(load, answer(load), together_ps) for load in loads]
     return _with_causes(shared, loads, answers)
 
 
@@ -200,10 +206,13 @@ def _together(shared: Shared, loads: Sequence[Load]) -> int | None:
 # ---------------------------------------------------------------- what they have in common
 
 
-def _longest(load: Load, rate: Fraction, done_ps: Callable[[int], Time]) -> Answer:
+def _longest(
+    load: Load, rate: Fraction, done_ps: Callable[[int], Time], over_ps: Callable[[int], Time] | None = None
+) -> Answer:
     """Return the longest response of jobs that are done, so many of them, `done_ps` after the first one came.
 
-    `rate` is which part of the coproc they surely have in the long run.
+    `rate` is which part of the coproc they surely have in the long run. Who comes `over_ps` after the first one finds
+    nothing of them, not even in the account of its server.
     """
     demand, task = load.user.demand, load.task
     assert task is not None
@@ -213,7 +222,8 @@ def _longest(load: Load, rate: Fraction, done_ps: Callable[[int], Time]) -> Answ
     for job in range(JOBS_MAX):
         done = done_ps(job + 1)
         longest_ps = max(longest_ps, done - max(0, job * task.period - task.jitter))
-        if done <= (job + 1) * task.period - task.jitter:
+        over = done if over_ps is None else over_ps(job + 1)
+        if over <= (job + 1) * task.period - task.jitter:
             return ceil_div(longest_ps, 1) + demand.reaction_ps
     return _TOO_LITTLE
 

@@ -226,14 +226,27 @@ def test_rtds_one_with_a_short_period_waits_no_longer_than_that_for_a_long_budge
 
 
 def test_cbs_1_the_aperiodic_jobs_end_by_their_servers_deadlines():
-    # Q = 3, T = 8: a job of 4 is done by the second deadline, 16 after it comes; it takes 9 in the paper.
+    # Q = 3, T = 8: a job of 4 has a deadline 16 after it comes, and of those 4 of 7 are the other's; it takes 9 in the
+    # paper.
     hard: dict[str, Value] = {"budget": 4 * MS, "period": 7 * MS}
     own: dict[str, Value] = {"budget": 3 * MS, "period": 8 * MS}
-    assert bound_ms(shared("cbs"), (demand(4, 1000), own), [(0, Task("", hard))]) == 16
-    # A task within its bandwidth has its period, however long it goes on.
-    assert bound_ms(shared("cbs"), (demand(4, 7), hard), [(0, Task("", own))]) == 7
+    found = bound_ms(shared("cbs"), (demand(4, 1000), own), [(0, Task("", hard))])
+    assert found == pytest.approx(4 + 16 * 4 / 7)
+    # A task within its bandwidth is done before its period ends, however long it goes on.
+    assert bound_ms(shared("cbs"), (demand(4, 7), hard), [(0, Task("", own))]) == 4 + 7 * 3 / 8
     # 3/8 and 5/7 are more than there is.
     assert bound_ms(shared("cbs"), (demand(4, 1000), own), [(0, Task("", {**hard, "budget": 5 * MS}))]) is None
+
+
+def test_cbs_a_job_that_is_less_than_its_budget_waits_for_the_others_parts_of_its_period():
+    # (5, 8) before (3, 8), with the same deadline: 5, then the 2 of the job. One of 3 ends as late as its deadline.
+    other: tuple[int, Task] = (0, reserved(backlog(5), 5, 8))
+    own: dict[str, Value] = {"budget": 3 * MS, "period": 8 * MS}
+    for work_ms in (2, 3):
+        assert bound_ms(shared("cbs"), (demand(work_ms, 1000), own), [other]) == 5 + work_ms
+        assert play(ALGORITHMS["cbs"], [other[1], Task(f"kind=trace,at=0ms:{work_ms}ms", own)], 20).responses(1) == [
+            5 + work_ms
+        ]
 
 
 @pytest.mark.parametrize("vcoprocs", [2, 3, 4])
