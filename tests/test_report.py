@@ -16,6 +16,7 @@ from coprocsim.cli import main
 from coprocsim.cli.arguments import settings
 from coprocsim.cli.messages import many
 from coprocsim.observe import picture
+from coprocsim.store import trace
 from coprocsim.toolstack import control
 from tests.booted import booted, go_on
 from tests.devicetree_blobs import blob
@@ -233,6 +234,19 @@ def test_a_page_does_not_need_the_plugins_of_its_machine(home, tmp_path):
         connection.execute("UPDATE coproc SET algorithm = 'gone', platform = 'lost'")
     connection.close()
     assert other.quickly("report page.html") == "page.html: open it in a browser\n"
+
+
+def test_the_trace_is_read_once(home, monkeypatch):
+    looks = []
+    between = trace.between
+
+    def noted(sql, from_ps, to_ps):
+        looks.append((from_ps, to_ps))
+        return between(sql, from_ps, to_ps)
+
+    monkeypatch.setattr(trace, "between", noted)
+    home.quickly("report once.html --from 100ms --to 200ms")
+    assert looks == [(0, 400 * MS)]
 
 
 # ---------------------------------------------------------------- in a browser

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, duration
-from coprocsim.cli.progress import Progress
+from coprocsim.cli.progress import Progress, Reading
 from coprocsim.cli.tables import json_option, print_json
 from coprocsim.cli.written import written
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 # The last ones are held in memory.
 _LAST_MAX = 100_000
-_PROGRESS_ROWS = 4096
 
 
 def _choice_options() -> list[click.Parameter]:
@@ -232,9 +231,10 @@ def export(
         choice = _choice(seen, from_ps, to_ps, coproc, domain, kinds, last)
         begins_ps = file.trace_begins_ps
         # Two looks at the rows: who takes part in all of it must be known before the first one is written.
-        found = scene(seen, file, choice)
+        reading = Reading(progress, max(choice.from_ps, begins_ps), choice.to_ps, times=2)
+        found = scene(seen, file, choice, reading)
         with written(path, text=FORMATS[name].text) as out:
-            write(out, found, _watched(choice.rows(file), found.from_ps, found.to_ps, progress))
+            write(out, found, choice.rows(file, reading))
     if begins_ps > choice.from_ps:
         _say_what_is_gone(begins_ps)
     if path == "-":
@@ -245,14 +245,6 @@ def export(
         return
     print(f"{path}: {_rows(found.rows)} from {show_instant(found.from_ps)} s to {show_instant(found.to_ps)} s")
     print(f"look at it with: {FORMATS[name].opened_by.replace('FILE', path)}")
-
-
-def _watched(rows: "Iterable[TraceRow]", from_ps: int, to_ps: int, progress: Progress) -> "Iterator[TraceRow]":
-    """Yield the rows and show how far it is; click.Abort when somebody wants it to end."""
-    for number, row in enumerate(rows):
-        if number % _PROGRESS_ROWS == 0 and not progress(row[0] - from_ps, to_ps - from_ps):
-            raise click.Abort
-        yield row
 
 
 def _say_what_is_gone(begins_ps: int) -> None:
