@@ -496,9 +496,10 @@ def test_which_check_is_being_made_is_shown_on_a_terminal_only(home):
 
 def test_a_progress_bar_is_shown_on_a_terminal_only(home):
     home.busy()
-    status, _, err = home.run("run", "100ms")
-    assert (status, err) == (0, "")
-    assert "%" in on_a_terminal(home, "run", "100ms")
+    for command in (("run", "100ms"), ("trace", "export", "out.csv"), ("report", "out.html")):
+        status, _, err = home.run(*command)
+        assert (status, err) == (0, "")
+        assert "%" in on_a_terminal(home, *command)
 
 
 def test_no_cell_is_cut_or_wrapped(home):

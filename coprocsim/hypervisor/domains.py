@@ -28,6 +28,10 @@ _LOW = range(0x4000_0000, 0x1_0000_0000)
 _HIGH = range(0x2_0000_0000, 0x100_0000_0000)
 
 
+class NoRoom(CfgError):  # noqa: N818 - it is said of the algorithm, which is not at fault
+    """An algorithm has as many vcoprocs as it can have; the hint is for a machine that is up."""
+
+
 @dataclass(frozen=True, slots=True)
 class VcoprocPlan:
     """A vcoproc to be built: all names resolved, all values checked; `place` is where it was asked for."""
@@ -130,10 +134,10 @@ def _attach(board: Board, domain: Domain, plan: VcoprocPlan, undo: list[Callable
         )
     if coproc.scheduler.vcoprocs_max is not None and len(coproc.vcoprocs) >= coproc.scheduler.vcoprocs_max:
         holders = ", ".join(f"`{each.domain.name}`" for each in coproc.vcoprocs.values())
-        raise _refusal(
+        raise NoRoom(
             f"`{coproc.scheduler.name}` has no room for another vcoproc of `{plan.coproc_id}`: {holders} has it",
-            plan,
-            f"`coprocsim sched set {plan.coproc_id} --algorithm A` lets it be shared",
+            plan.place,
+            hint=f"`coprocsim sched set {plan.coproc_id} --algorithm A` lets it be shared",
         )
     refused = coproc.platform.domain_create(vcoproc.vcoproc_id, domain.memory)
     if isinstance(refused, Refused):
