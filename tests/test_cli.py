@@ -128,6 +128,21 @@ def test_ctrl_c_while_waiting_for_another_command_changes_nothing(home):
     assert home.dump() == before
 
 
+def test_a_machine_is_not_put_into_a_file_that_goes_away_while_its_boot_waits(home):
+    home.quickly("boot dts/minimal.dtb")
+    connection = sqlite3.connect(home.file, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    process = home.start("boot", "dts/minimal.dtb", "--force")
+    time.sleep(1.5)
+    assert process.poll() is None, "it waits"
+    home.file.unlink()
+    connection.execute("ROLLBACK")
+    connection.close()
+    _, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 1
+    assert "default.sqlite` was removed while this command waited for another one\n hint: try again\n" in err
+
+
 def test_a_command_that_fails_leaves_the_machine_as_it_was(home):
     home.busy()
     home.quickly("run 20ms")
