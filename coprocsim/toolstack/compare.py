@@ -27,8 +27,9 @@ from coprocsim.snapshot import Snapshot
 from coprocsim.store import read
 from coprocsim.toolstack.control import Progress, check_end, run_in_pieces
 from coprocsim.toolstack.lookup import coproc_named, vcoproc_named
-from coprocsim.toolstack.parts import parts_of, require_workloads
+from coprocsim.toolstack.parts import parts_of
 from coprocsim.toolstack.schedule import set_coproc, set_vcoproc
+from coprocsim.toolstack.session import board_of
 
 # How often to look how far the processes are.
 _LOOK_S = 0.1
@@ -67,8 +68,7 @@ def compare(
     """
     with read(machine_path) as file:
         snapshot = file.load()
-    require_workloads(snapshot.workloads)
-    board = rest.from_rows(copy.deepcopy(snapshot), parts_of)
+    board = board_of(copy.deepcopy(snapshot), machine_path)
     coproc_id = (_only_one(board) if coproc_name is None else coproc_named(board, coproc_name)).spec.coproc_id
     until_ps = board.now_ps + duration_ps
     check_end(until_ps)
