@@ -74,13 +74,17 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         messages.misuse(error)
         return error.exit_code
-    except SystemExit as ended:
-        # So click ends when it has completed for a shell, and, with another stdout, when nobody reads any more.
-        return ended.code if isinstance(ended.code, int) and sys.stdout is stdout else 0
     except click.Abort:
         raise KeyboardInterrupt from None
-    except OSError:
-        raise
+    except (SystemExit, OSError) as error:
+        if messages.author():
+            # A part of another package may not end us, and what it cannot open is no output of ours.
+            messages.bug()
+            return EXIT_BUG
+        if isinstance(error, OSError):
+            raise
+        # So click ends when it has completed for a shell, and, with another stdout, when nobody reads any more.
+        return error.code if isinstance(error.code, int) and sys.stdout is stdout else 0
     except Exception as error:  # noqa: BLE001 - the one place where our own mistakes end
         _raise_interrupt(error)
         messages.bug()
