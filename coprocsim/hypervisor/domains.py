@@ -204,6 +204,7 @@ def bury(board: Board) -> None:
             for vcoproc in reversed(domain.vcoprocs):
                 _detach(board, vcoproc)
             del board.domains[domain.domain_id], board.dying[domain.domain_id]
+            board.gone[domain.domain_id] = domain.name
             _record(board, domain, "destroyed")
 
 

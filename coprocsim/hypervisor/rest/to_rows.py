@@ -27,6 +27,7 @@ def to_rows(board: Board, machine: rows.MachineRow) -> Snapshot:
     )
     snapshot.aliases = [rows.AliasRow(alias, path) for alias, path in board.aliases.items()]
     snapshot.domain_settings = list(board.domain_settings)
+    snapshot.gone = [rows.GoneRow(domain_id, name) for domain_id, name in board.gone.items()]
     for coproc in board.coprocs.values():
         _add_coproc(snapshot, board, coproc)
     for domain in board.domains.values():
