@@ -201,7 +201,7 @@ def _check_together(board: Board, paths: Mapping[str, str], build: Build, report
         if over is not None:
             warn(*over)
         for risk in deadlines_at_risk([coproc], build):
-            cure = "less work, longer periods or fewer domains help"
+            cure = risk.cures
             if risk.algorithm is not None:
                 cure = f'`coproc-sched = "{risk.algorithm}"` in the device tree lets all be met'
             warn(risk.vcoprocs[0], risk.what, cure)
