@@ -180,7 +180,7 @@ def test_more_reserved_than_there_is_is_warned_of_where_it_becomes_too_much(home
     assert warnings(found(home, "own.dtb one.cfg two.cfg", 0)) == []
     problems = found(home, "own.dtb one.cfg two.cfg three.cfg", 0)
     assert warnings(problems) == ["120 % of `gpu0` are reserved: `one` 50 %, `two` 30 %, `three` 40 %"]
-    assert (problems[-1]["path"], problems[-1]["line"], problems[-1]["column"]) == ("three.cfg", 4, 27)
+    assert (problems[-1]["path"], problems[-1]["line"], problems[-1]["column"]) == ("three.cfg", 3, 13)
 
 
 def test_a_turn_that_a_switch_uses_up_is_an_error_and_deadlines_and_jobs_at_risk_are_warned_of(home: Home):

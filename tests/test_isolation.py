@@ -1,93 +1,37 @@
 """The seven rules of isolation: who breaks one is found, while it runs and in the trace; who does not is not.
 
-Two domains take turns of 2 ms on a coproc of 1 GHz. The generic platform leaves and enters in 25 µs each, and
-invalidates in 2 µs: `a` runs from 25 µs on, `b` from 2,025 + 25 + 2 + 25 = 2,077 µs on, `a` again from 4,129 µs on.
+What a context leaves behind, the sixth rule, is in test_leaks.py. When who runs is told in two_domains.py.
 """
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from coprocsim.datasheets import jobunit as reg
-from coprocsim.hardware.base import Hardware
-from coprocsim.hardware.generic import GenericHardware
-from coprocsim.hypervisor import domains, faults, interrupts, iommu, lifecycle, mmio
-from coprocsim.hypervisor.state import Board, Fault, Vcoproc
-from coprocsim.model import After, CoprocSpec, Effect, FaultKind, Json, RaiseIrq, Rule, VcoprocId, VcoprocState
-from coprocsim.observe.verify import Finding, verified
-from coprocsim.observe.view import view
+from coprocsim.hypervisor import faults, interrupts, iommu, lifecycle, mmio
+from coprocsim.hypervisor.state import Fault
+from coprocsim.model import After, Effect, FaultKind, RaiseIrq, Rule, VcoprocId, VcoprocState
 from coprocsim.platforms.base import Answer, Done, Leave, Left, Platform, Refused, Reset
 from coprocsim.platforms.generic import GenericPlatform
-from coprocsim.platforms.jobunit import Context, JobUnitPlatform
 from coprocsim.platforms.reference import ReferencePlatform
-from coprocsim.schedulers.base import Scheduler
 from coprocsim.schedulers.rrobin import RoundRobin
-from coprocsim.store import opened, read
-from tests.machines import MS, PAGE_BYTES, US, Machine, spec
-
-A, B = VcoprocId(1, 0), VcoprocId(2, 0)
-A_RUNS_PS, B_RUNS_PS, A_AGAIN_PS = 25 * US, 2_077 * US, 4_129 * US
-SECRET = 0x5EC7E7
-
-Pair = tuple[Machine, Vcoproc, Vcoproc]
-
-
-def pair(
-    platform: type[Platform] = GenericPlatform, algorithm: type[Scheduler] = RoundRobin, *, checks: bool = True
-) -> Pair:
-    """Return a machine and its two vcoprocs, which do nothing by themselves."""
-    machine = Machine()
-    machine.board.checks = checks
-    machine.coproc("gpu0", platform, algorithm, settings={"slice": 2 * MS}, described=spec(regions=2))
-    return machine, machine.vcoproc("a"), machine.vcoproc("b")
-
-
-def write(vcoproc: Vcoproc, board: Board, offset: int, value: int, region: int = 0) -> None:
-    mmio.access(board, vcoproc.domain, vcoproc.windows[region].base + offset, 4, value)
-
-
-def submit(machine: Machine, vcoproc: Vcoproc, work_cycles: int = 10**8, dma: tuple[int, int] = (0, 0)) -> None:
-    """Let a domain put a job into the unit."""
-    for offset, value in ((reg.WORK_LO, work_cycles), (reg.DMA_LO, dma[0]), (reg.DMA_BYTES, dma[1]), (reg.DOORBELL, 1)):
-        write(vcoproc, machine.board, offset, value)
-    machine.hypervisor.settle()
-
-
-def at_work(platform: type[Platform] = GenericPlatform, *, checks: bool = True) -> Pair:
-    """Return the two with a job each that outlasts all: `a` has a secret in the registers of its next one."""
-    machine, a, b = pair(platform, checks=checks)
-    submit(machine, a)
-    submit(machine, b)
-    machine.run(MS)
-    write(a, machine.board, reg.DMA_HI, SECRET)
-    return machine, a, b
-
-
-def found(machine: Machine) -> list[tuple[Any, ...]]:
-    """Return what was found while it ran: instant, rule, who, how."""
-    return [(at_ps, rule, who, what) for at_ps, _, _, who, rule, what in machine.rows("finding")]
-
-
-def found_later(machine: Machine, path: Path) -> list[tuple[Any, ...]]:
-    """Store the machine, and return what `verify` finds in it."""
-    path.unlink(missing_ok=True)
-    with opened(path) as file:
-        file.save(machine.stored())
-        file.append_trace(machine.board.trace, 2**30)
-    with read(path) as file:
-        findings: tuple[Finding, ...] = verified(view(file), file).findings
-    return [(each.at_ps, each.rule, each.vcoproc, each.what) for each in findings]
-
-
-def assert_found(machine: Machine, path: Path, *expected: tuple[int, Rule, str, str]) -> None:
-    """Assert what was found while it ran, that it was counted, and that `verify` says the same."""
-    assert found(machine) == list(expected)
-    assert machine.board.coprocs["gpu0"].counters.findings == len(expected)
-    assert found_later(machine, path) == list(expected)
-
+from tests.forgetful import ForgetsToRestore, ForgetsToSave, ForgetsToScrub, forgetting
+from tests.machines import MS, US, Machine
+from tests.two_domains import (
+    B_RUNS_PS,
+    A,
+    B,
+    assert_found,
+    at_work,
+    found,
+    found_later,
+    pair,
+    submit,
+    write,
+)
 
 # ---------------------------------------------------------------- 1. one runs
 
@@ -336,217 +280,6 @@ def test_time_that_does_not_add_up_is_found(tmp_path: Path, checks: bool):
     ]
 
 
-# ---------------------------------------------------------------- 6. what a context leaves behind
-
-
-NAME = f"{reg.DMA_HI:#04x}"
-
-
-class ForgetsToSave(GenericPlatform):
-    """Reads all registers out but one."""
-
-    def _saved_context(self) -> Context:
-        context = super()._saved_context()
-        context.registers.pop(reg.DMA_HI, None)
-        return context
-
-
-class ForgetsToRestore(GenericPlatform):
-    """Writes all registers but one."""
-
-    def start(self, vcoproc: VcoprocId, now_ps: int) -> tuple[Effect, ...]:
-        forgotten = self._contexts[vcoproc].registers.pop(reg.DMA_HI, 0)
-        effects = super().start(vcoproc, now_ps)
-        self._contexts[vcoproc].registers[reg.DMA_HI] = forgotten
-        return effects
-
-
-class ForgetsToScrub(GenericPlatform):
-    """Clears all registers but one."""
-
-    def _write(self, offset: int, value: int) -> None:
-        forgotten = self._read(reg.DMA_HI) if value == reg.CONTROL_RESET else None
-        super()._write(offset, value)
-        if forgotten is not None:
-            super()._write(reg.DMA_HI, forgotten)
-
-
-class OneForAll(GenericPlatform):
-    """Has one place for a register of all contexts, whoever saved it last."""
-
-    def start(self, vcoproc: VcoprocId, now_ps: int) -> tuple[Effect, ...]:
-        for other, context in self._contexts.items():
-            if other != vcoproc and reg.DMA_HI in context.registers:
-                self._contexts[vcoproc].registers[reg.DMA_HI] = context.registers[reg.DMA_HI]
-        return super().start(vcoproc, now_ps)
-
-
-LOST = f"{NAME} is not what it was when it left: it holds 0x0"
-
-
-@pytest.mark.parametrize(
-    ("platform", "expected"),
-    [
-        (ForgetsToSave, (A_AGAIN_PS, Rule.LEAK, "d1v0", LOST)),
-        (ForgetsToRestore, (A_AGAIN_PS, Rule.LEAK, "d1v0", LOST)),
-        (ForgetsToScrub, (B_RUNS_PS, Rule.LEAK, "d2v0", f"{NAME} holds 0x5ec7e7 of d1v0 (domain `a`)")),
-    ],
-    ids=lambda each: each.__name__ if isinstance(each, type) else "",
-)
-def test_a_register_that_is_forgotten_is_found_by_name(tmp_path: Path, platform: type[Platform], expected: Any):
-    machine, *_ = at_work(platform)
-    machine.run(5 * MS)
-    assert_found(machine, tmp_path / "m", expected)
-
-
-def test_a_register_that_comes_back_with_another_s_value_is_found_with_whose_it_is(tmp_path: Path):
-    """`b` wrote 7 while it ran; when it comes back, after 4,129 + 2,000 + 52 µs, it has what is `a`'s."""
-    machine, _, b = at_work(OneForAll)
-    machine.run(3 * MS)
-    write(b, machine.board, reg.DMA_HI, 7)
-    machine.run(7 * MS)
-    again = [each for each in found(machine) if each[0] == A_AGAIN_PS + 2_052 * US]
-    what = f"{NAME} is not what it was when it left: it holds 0x7 of d2v0 (domain `b`)"
-    assert found(machine)[0] == (A_AGAIN_PS, Rule.LEAK, "d1v0", what)
-    assert again == []
-    assert found_later(machine, tmp_path / "m") == found(machine)
-
-
-def test_what_a_destroyed_domain_leaves_behind_is_still_its_own(tmp_path: Path):
-    """`a` sleeps from 1 ms on, has left 27 µs later and is gone. `b` comes, and finds what it had."""
-    machine, a, b = pair(ForgetsToScrub)
-    submit(machine, a)
-    machine.run(500 * US)
-    write(a, machine.board, reg.DMA_HI, SECRET)
-    machine.run(MS)
-    domains.destroy(machine.board, a.domain)
-    machine.run(2 * MS)
-    assert list(machine.board.domains) == [2]
-    machine.rest()
-    submit(machine, machine.board.vcoprocs[b.who])
-    machine.run(3 * MS)
-    what = f"{NAME} holds 0x5ec7e7 of d1v0 (domain `a`)"
-    assert_found(machine, tmp_path / "m", (2_025 * US, Rule.LEAK, "d2v0", what))
-
-
-@pytest.mark.parametrize("last", ["b", "c"])
-def test_of_two_that_had_the_same_value_the_last_one_to_leave_has_left_it(last: str):
-    """`b` and `c` both have the secret. The one that runs before `a` comes is the one whose value `a` finds."""
-    machine = Machine()
-    machine.coproc("gpu0", ForgetsToScrub, settings={"slice": 2 * MS}, described=spec(regions=2))
-    a, b, c = (machine.vcoproc(name) for name in "abc")
-    for vcoproc in (b, c) if last == "c" else (c, b):
-        submit(machine, vcoproc)
-    submit(machine, a)
-    for at_ms in (1, 3):
-        machine.run(at_ms * MS)
-        current = a.coproc.current
-        assert current in {b, c}
-        write(current, machine.board, reg.DMA_HI, SECRET)
-    machine.run(6 * MS)
-    number = {"b": 2, "c": 3}[last]
-    leaks = [what for _, rule, who, what in found(machine) if who == "d1v0"]
-    assert leaks == [f"{NAME} holds 0x5ec7e7 of d{number}v0 (domain `{last}`)"]
-
-
-class MemoryHardware(GenericHardware):
-    """A job unit, and memory in the second range."""
-
-    name = "with-memory"
-
-    def __init__(self, coproc: CoprocSpec) -> None:
-        super().__init__(coproc)
-        self.memory = bytearray(PAGE_BYTES)
-
-    def read(self, region: str, offset: int, size: int, now_ps: int) -> int:
-        if region == "r1":
-            return int.from_bytes(self.memory[offset : offset + size], "little")
-        return super().read(region, offset, size, now_ps)
-
-    def write(self, region: str, offset: int, size: int, value: int, now_ps: int) -> None:
-        if region == "r1":
-            self.memory[offset : offset + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
-        else:
-            super().write(region, offset, size, value, now_ps)
-
-    def context(self) -> dict[str, bytes]:
-        return {**super().context(), "r1": bytes(self.memory)}
-
-    def save(self) -> Json:
-        return [super().save(), self.memory.hex()]
-
-    def restore(self, saved: Json) -> None:
-        assert isinstance(saved, list)
-        unit, memory = saved
-        assert isinstance(memory, str)
-        super().restore(unit)
-        self.memory = bytearray.fromhex(memory)
-
-
-class MemoryPlatform(JobUnitPlatform):
-    """Exchanges the memory, too; `kept` is how much of it a forgetful one saves, loads and clears."""
-
-    name = "with-memory"
-    summary = "a job unit and memory"
-    hardware = "with-memory"
-    compatible = ("coprocsim,generic",)
-    leave_cost_ps = 25 * US
-    enter_cost_ps = 25 * US
-    forgets: ClassVar[str] = ""
-
-    def save_more(self, context: Context) -> None:
-        memory = bytearray(self.port.copy_from("r1", 0, PAGE_BYTES))
-        if self.forgets == "save":
-            memory[0x123] = 0
-        context.memory["r1"] = bytes(memory)
-
-    def load_more(self, vcoproc: VcoprocId, context: Context) -> None:
-        memory = context.memory.get("r1", bytes(PAGE_BYTES))
-        self._put(memory, "load")
-
-    def clear_more(self) -> None:
-        self._put(bytes(PAGE_BYTES), "clear")
-
-    def _put(self, memory: bytes, what: str) -> None:
-        there = self.port.read("r1", 0x123, 1)
-        self.port.copy_to("r1", 0, memory)
-        if self.forgets in {what, "load and clear"}:
-            self.port.write("r1", 0x123, 1, there)
-
-
-def forgetting(what: str) -> type[MemoryPlatform]:
-    class Forgetting(MemoryPlatform):
-        forgets = what
-
-    return Forgetting
-
-
-HOLDS = "1 byte from offset 0x123 on"
-LOST_BYTE = f"r1 is not what it was when it left: it holds {HOLDS} (0000000000000000…)"
-LEFT_BYTE = f"r1 holds {HOLDS} (aa00000000000000…) of d1v0 (domain `a`)"
-BACK_BYTE = f"r1 holds {HOLDS} (aa00000000000000…) of d2v0 (domain `b`)"
-
-
-@pytest.mark.parametrize(
-    ("what", "expected"),
-    [
-        ("", []),
-        ("save", [(A_AGAIN_PS, Rule.LEAK, "d1v0", LOST_BYTE)]),
-        ("load", [(A_AGAIN_PS, Rule.LEAK, "d1v0", LOST_BYTE)]),
-        # All of it is written again when the next one enters: nobody ever sees it.
-        ("clear", []),
-        ("load and clear", [(B_RUNS_PS, Rule.LEAK, "d2v0", LEFT_BYTE), (A_AGAIN_PS, Rule.LEAK, "d1v0", BACK_BYTE)]),
-    ],
-)
-def test_one_byte_of_memory_that_is_forgotten_is_found_by_its_offset(tmp_path: Path, what: str, expected: list[Any]):
-    machine, a, b = at_work(forgetting(what))
-    write(a, machine.board, 0x120, 0xAA00_0000, region=1)
-    machine.run(3 * MS)
-    write(b, machine.board, 0x200, 0xBB, region=1)
-    machine.run(5 * MS)
-    assert_found(machine, tmp_path / "m", *expected)
-
-
 # ---------------------------------------------------------------- 7. the scheduler knows who waits
 
 
@@ -685,69 +418,6 @@ def test_a_run_that_is_cut_anywhere_has_the_same_findings(cuts_ps: list[int], pl
 @given(SCENES, st.lists(st.integers(0, 25 * MS), max_size=6))
 def test_a_run_with_faults_that_is_cut_anywhere_is_the_same_run(scenes: list[Any], cuts_ps: list[int]):
     assert played(working(), scenes, cuts_ps).board.trace == played(working(), scenes).board.trace
-
-
-def test_a_hardware_whose_context_has_more_or_fewer_names_is_compared_all_the_same(tmp_path: Path):
-    """Memory that is listed only where it is not zero: what is left there has a name that clean silicon lacks."""
-
-    class Sparse(MemoryHardware):
-        name = "sparse"
-
-        def context(self) -> dict[str, bytes]:
-            whole = super().context()
-            return whole if any(self.memory) else {name: value for name, value in whole.items() if name != "r1"}
-
-    class Leaky(MemoryPlatform):
-        name = "leaky"
-        hardware = "sparse"
-        forgets = "load and clear"
-
-    assert issubclass(Sparse, Hardware)
-    machine, a, _ = at_work(Leaky)
-    write(a, machine.board, 0x120, 0xAA00_0000, region=1)
-    machine.run(3 * MS)
-    [(at_ps, rule, who, what)] = found(machine)
-    assert (at_ps, rule, who) == (B_RUNS_PS, Rule.LEAK, "d2v0")
-    assert what.startswith("r1 holds 4096 bytes from offset 0x0 on")
-    assert found_later(machine, tmp_path / "m") == found(machine)
-
-    class Forgetting(Leaky):
-        forgets = "save"
-
-    machine, a, _ = at_work(Forgetting)
-    write(a, machine.board, 0x120, 0xAA00_0000, region=1)
-    machine.run(5 * MS)
-    assert found(machine) == [(A_AGAIN_PS, Rule.LEAK, "d1v0", "r1 is not what it was when it left: it holds 0x0")]
-
-
-class ForgetsInterruptEnable(GenericPlatform):
-    """Does not save which interrupts the guest wants."""
-
-    name = "forgets-interrupt-enable"
-
-    def save_more(self, context: Context) -> None:
-        context.registers.pop(reg.IRQ_ENABLE, None)
-
-
-def test_what_was_not_saved_is_found_although_its_domain_wakes_it_by_a_trapped_write():
-    """The domain sleeps between its jobs and writes to its context by traps: before the first, it can be compared."""
-    machine = Machine()
-    machine.coproc("gpu0", ForgetsInterruptEnable, settings={"slice": 10 * MS})
-    machine.domain("a", "gpu0 kind=periodic,period=5ms,work=1ms")
-    machine.run(30 * MS)
-    found = [row for row in machine.rows("finding") if row[4] == "leak"]
-    # It enters in 25 us and leaves when its job of 1 ms is over; 5 us later its handler clears the interrupt.
-    assert found[0][0] == 1030 * US
-    assert found[0][3:] == ("d1v0", "leak", "0x20 is not what it was when it left: it holds 0x0")
-
-
-def test_nothing_is_found_of_a_driver_that_forgets_nothing_though_traps_change_its_contexts():
-    machine = Machine()
-    machine.coproc("gpu0", GenericPlatform, settings={"slice": 10 * MS})
-    machine.domain("a", "gpu0 kind=periodic,period=5ms,work=1ms")
-    machine.domain("b", "gpu0 kind=poisson,rate=300,work=exp:1ms,uncuttable=200us")
-    machine.run(300 * MS)
-    assert machine.rows("finding") == []
 
 
 def test_a_line_that_the_framework_takes_for_one_that_does_not_run_is_found_in_the_rows(tmp_path: Path):

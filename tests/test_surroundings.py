@@ -48,6 +48,14 @@ def test_what_the_encoding_of_stdout_lacks_is_shown_escaped(shell):
     assert r"\xfc" in done.stdout
 
 
+@pytest.mark.parametrize("room", [0, 8, 16, 64, 128])
+def test_a_boot_for_which_there_is_no_room_leaves_nothing_behind(shell, room):
+    # In blocks of 512 bytes; a machine takes 200 of them.
+    done = shell(f"ulimit -f {room}; $C --machine other boot $P/dts/system.dtb 2>&1 | cat; ls state")
+    assert "hint: nothing was changed; make room on the disk, or see what ails it" in done.stdout
+    assert done.stdout.endswith("\ndefault.sqlite\n")
+
+
 def test_a_day_in_which_nothing_is_due_is_one_step(shell):
     # In pieces of 10 ms it would be 8,640,000 of them: far longer than the time limit of the fixture.
     assert "86400 s passed" in shell("$C run 86400s").stdout

@@ -1,6 +1,7 @@
 """`trace export`: each format is opened by the program that it is for, and has the same times as `list vcoprocs`."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -15,12 +16,15 @@ from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
+import click
 import pytest
 
 from coprocsim.cli import main
+from coprocsim.cli.progress import Reading
 from coprocsim.model import FaultKind
-from coprocsim.observe.exporters import FORMATS, format_of
-from coprocsim.observe.trace import FIELDS
+from coprocsim.observe.exporters import FORMATS, format_of, writer
+from coprocsim.observe.exporters.scene import scene
+from coprocsim.observe.trace import FIELDS, Choice
 from coprocsim.observe.view import view, who
 from coprocsim.store import read
 from coprocsim.toolstack import control, provoke
@@ -346,6 +350,42 @@ def test_a_package_that_is_missing_is_named_with_the_cure(name, package, busy: P
         f"error: `{name}` needs the package `{package}`, which is not installed\n"
         " hint: `pip install 'coprocsim[trace]'` installs it\n"
     )
+
+
+# ---------------------------------------------------------------- progress
+
+
+@pytest.mark.parametrize("last", [None, 50_000])
+def test_progress_covers_both_looks_at_the_rows(long: Path, last: int | None):
+    told: list[tuple[int, int]] = []
+
+    def shown(done_ps: int, total_ps: int) -> bool:
+        told.append((done_ps, total_ps))
+        return True
+
+    with read(long) as file:
+        seen = view(file)
+        choice = Choice(0, seen.now_ps, kinds=frozenset({"finding"}) if last is None else frozenset(), last=last)
+        reading = Reading(shown, 0, seen.now_ps, times=2)
+        found = scene(seen, file, choice, reading)
+        writer("csv")(io.BytesIO(), found, choice.rows(file, reading))
+    done = [done_ps for done_ps, _ in told]
+    assert done == sorted(done)
+    assert {total_ps for _, total_ps in told} == {2 * seen.now_ps}
+    # Each look is a half. A piece is of 4096 rows: of a hundred thousand there are 24, also if none is wanted, as there
+    # is no finding; of the last 50,000 there are 12.
+    first = sum(done_ps < seen.now_ps for done_ps in done)
+    assert min(first, len(done) - first) >= (24 if last is None else 12)
+    if last is None:
+        assert done[0] == 0
+        assert 0.95 * 2 * seen.now_ps < done[-1] <= 2 * seen.now_ps
+
+
+def test_an_export_ends_when_somebody_wants_it_to(long: Path):
+    with read(long) as file:
+        rows = Reading(lambda _done_ps, _total_ps: False, 0, view(file).now_ps)(file.trace(0, view(file).now_ps))
+        with pytest.raises(click.Abort):
+            next(rows)
 
 
 # ---------------------------------------------------------------- memory

@@ -22,10 +22,9 @@ from coprocsim.cli.tables import (
 )
 
 if TYPE_CHECKING:
-    from coprocsim.observe.span import CoprocSpan, VcoprocSpan
-    from coprocsim.observe.stats import CoprocStats, Spread, VcoprocStats
+    from coprocsim.observe.stats import CoprocStats, CoprocTime, Spread, VcoprocStats, VcoprocTime
 
-Line = TypeVar("Line", bound="VcoprocStats | VcoprocSpan")
+Line = TypeVar("Line", bound="VcoprocTime")
 
 
 @click.command("stats", epilog="Example: coprocsim stats --coproc gpu0")
@@ -107,11 +106,11 @@ def _since(machine: Path, since_ps: int, coproc: str | None, domain: str | None,
         )
 
 
-def _shares(each: "VcoprocStats | VcoprocSpan") -> tuple[str, str, str]:
+def _shares(each: "VcoprocTime") -> tuple[str, str, str]:
     return f"{100 * each.share:.2f}", seconds(each.run_ps, 6), seconds(each.wait_ps, 6)
 
 
-def _print_times(lines: "Sequence[CoprocStats] | Sequence[CoprocSpan]") -> None:
+def _print_times(lines: "Sequence[CoprocTime]") -> None:
     times = exact_seconds(
         [(each.run_ps, each.switch_ps, each.idle_ps, each.failed_ps, each.elapsed_ps) for each in lines]
     )

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import NamedTuple, TypeAlias
 
 import click
@@ -117,7 +118,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document; named tuples become objects."""
+    """Print one JSON document; named tuples and dataclasses become objects."""
     import json
 
     print(json.dumps(plain(document), indent=2, ensure_ascii=False))
@@ -129,6 +130,8 @@ def plain(value: object) -> Plain:
         return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return plain(value._asdict())
+    if is_dataclass(value):
+        return plain(vars(value))
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
     assert value is None or isinstance(value, bool | int | float | str), f"JSON knows no {type(value)}"

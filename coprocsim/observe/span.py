@@ -2,44 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from coprocsim.errors import StateError
-from coprocsim.observe.timeline import UNKNOWN, Lane, coproc_lanes, vcoproc_lanes
+from coprocsim.observe.stats import CoprocTime, VcoprocTime
+from coprocsim.observe.timeline import STATES, UNKNOWN, Lane, coproc_lanes, vcoproc_lanes
 from coprocsim.observe.view import View, who
 from coprocsim.units import show_instant
 
 if TYPE_CHECKING:
     from coprocsim.store import MachineFile
 
-_NOW = {"SLEEPING": "sleep", "WAITING": "wait", "RUNNING": "run", "ASKED_TO_SLEEP": "run"}
 
-
-class CoprocSpan(NamedTuple):
-    """Where a coproc's time went: run + switch + idle + failed = elapsed."""
-
-    coproc: str
-    elapsed_ps: int
-    run_ps: int
-    switch_ps: int
-    idle_ps: int
-    failed_ps: int
-
-
-class VcoprocSpan(NamedTuple):
-    """What a vcoproc has had; `share` is of its coproc's time."""
-
-    domain: str
-    domain_id: int
-    vcoproc: str
-    coproc: str
-    share: float
-    run_ps: int
-    wait_ps: int
-    switches: int
-
-
-def coproc_spans(file: "MachineFile", view: View, from_ps: int, coproc: str | None) -> Iterator[CoprocSpan]:
+def coproc_spans(file: "MachineFile", view: View, from_ps: int, coproc: str | None) -> Iterator[CoprocTime]:
     """Yield what each coproc's time has gone into; StateError if the trace does not reach back so far."""
     chosen = list(view.coprocs) if coproc is None else [view.coproc_named(coproc).coproc_id]
     for lane in coproc_lanes(file, chosen, from_ps, view.now_ps):
@@ -47,23 +22,23 @@ def coproc_spans(file: "MachineFile", view: View, from_ps: int, coproc: str | No
         if took[UNKNOWN] or from_ps < file.trace_begins_ps:
             raise _too_old(lane.coproc, from_ps)
         run_ps, failed_ps = took["run"] + took["deny"] + took["share"], took["reset"] + took["failed"]
-        yield CoprocSpan(lane.coproc, view.now_ps - from_ps, run_ps, took["switch"], took["idle"], failed_ps)
+        yield CoprocTime(lane.coproc, view.now_ps - from_ps, run_ps, took["switch"], took["idle"], failed_ps)
 
 
 def vcoproc_spans(
     file: "MachineFile", view: View, from_ps: int, coproc: str | None, domain: str | None
-) -> Iterator[VcoprocSpan]:
+) -> Iterator[VcoprocTime]:
     """Yield what each vcoproc that is still there has had; StateError as above."""
     rows = {who(row): row for row in view.of(coproc, domain)}
     lanes = vcoproc_lanes(file, [(each, row.coproc_id) for each, row in rows.items()], from_ps, view.now_ps)
     took = {str(lane.vcoproc): lane for lane in lanes}
     waits = _Waits(file, view, from_ps)
     for each, row in rows.items():
-        times = _took(took[each], _NOW[row.state])
+        times = _took(took[each], STATES[row.state])
         if times[UNKNOWN] or from_ps < file.trace_begins_ps:
             raise _too_old(row.coproc_id, from_ps)
         run_ps = times["run"] + times["deny"]
-        yield VcoprocSpan(
+        yield VcoprocTime(
             view.domains[row.domain_id].name,
             row.domain_id,
             each,

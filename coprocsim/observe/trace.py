@@ -1,13 +1,16 @@
 """The rows of the trace by name: what each column is, of which kind a row is, whose it is, and which are chosen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from coprocsim.model import TraceRow
     from coprocsim.observe.view import View
     from coprocsim.store import MachineFile
+
+Watch: TypeAlias = "Callable[[Iterator[TraceRow]], Iterator[TraceRow]]"
+"""Yields the rows that it is given, and sees how far they are."""
 
 KINDS: dict[str, tuple[str, ...]] = {
     "state": ("state",),
@@ -126,11 +129,14 @@ class Choice(NamedTuple):
     kinds: frozenset[str] = frozenset()
     last: int | None = None
 
-    def rows(self, file: "MachineFile") -> "Iterator[TraceRow]":
-        """Yield the rows that are wanted, in order; what lies outside of the two instants is not even unpacked."""
+    def rows(self, file: "MachineFile", watch: Watch = iter) -> "Iterator[TraceRow]":
+        """Yield the rows that are wanted, in order; what lies outside of the two instants is not even unpacked.
+
+        All that are read go through `watch`: backwards, where the last ones are wanted.
+        """
         if self.last is None:
-            return filter(self._wants, file.trace(self.from_ps, self.to_ps))
-        found = filter(self._wants, file.trace_backwards(self.from_ps, self.to_ps))
+            return filter(self._wants, watch(file.trace(self.from_ps, self.to_ps)))
+        found = filter(self._wants, watch(file.trace_backwards(self.from_ps, self.to_ps)))
         return reversed(list(islice(found, self.last)))
 
     def _wants(self, row: "TraceRow") -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from coprocsim import snapshot as rows
 
-VERSION = 4
+VERSION = 5
 APPLICATION_ID = 0x636F7072  # "copr": `file` and we know the file by it
 
 Scalar: TypeAlias = "int | str | bytes | bool | None"

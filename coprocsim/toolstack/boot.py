@@ -128,14 +128,17 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def blob_of(tree_path: str) -> bytes:
-    """Return the device tree in a file, a source through dtc; CoprocsimError if there is none."""
+def blob_of(tree_path: str, report: Report | None = None) -> bytes:
+    """Return the device tree in a file, a source through dtc; CoprocsimError if there is none.
+
+    With a full report all that dtc says of a source goes there.
+    """
     try:
         blob = contents(tree_path)
     except OSError as error:
         raise CoprocsimError(f"cannot read `{tree_path}`: {error.strerror}", hint="name a .dtb or .dts file") from error
     if not blob.startswith(FDT_MAGIC) and Path(tree_path).suffix in {".dts", ".dtsi"} and Path(tree_path).is_file():
-        return devicetree.compile_source(tree_path)
+        return devicetree.compile_source(tree_path, report)
     return blob
 
 

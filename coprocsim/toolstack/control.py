@@ -165,7 +165,7 @@ def set_schedule(
 ) -> tuple[str, ...]:
     """Change how a coproc is shared: its algorithm, parameters of it or of the sharing, or those of one domain.
 
-    Returns warnings: what of the domains' own parameters another algorithm does not take over.
+    Returns warnings: which parameters of the coproc and its domains another algorithm does not take over.
 
     LookupFailed or CoprocsimError for what is unknown or out of range; then nothing is changed.
     """

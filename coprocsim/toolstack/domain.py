@@ -100,7 +100,7 @@ def plan_domain(
     with report.one():
         _check_name(board, spec)
     nodes = report.attempt(lambda: _partial_tree(spec, base, report), ())
-    _warn_of_lost(board, nodes, report)
+    _warn_of_lost(board, spec, nodes, report)
     plans: dict[str, domains.VcoprocPlan] = {}
     for request in spec.coprocs:
         with report.one():
@@ -165,6 +165,8 @@ def _plan_vcoproc(
                 check_fit(coproc, scheduler, Scope.VCOPROC, settings)
             except BadValue as error:
                 place = request.options[0].place if request.options else request.place
+                # What follows from these is not said once more.
+                settings = vcoproc_settings(board, coproc, domain, {})
                 raise CfgError(str(error), place, hint=error.hint) from error
     windows = report.attempt(lambda: _windows(board, coproc, request, nodes), coproc.spec.regions)
     return domains.VcoprocPlan(coproc.spec.coproc_id, windows, settings, place=request.place)
@@ -183,7 +185,8 @@ def _partial_tree(spec: DomainSpec, base: Path, report: Report) -> tuple[Vcoproc
     except OSError as error:
         report.warn(
             f"cannot read `device_tree` `{spec.device_tree.value}` ({error.strerror}): "
-            "the vcoprocs are at the coprocs' physical addresses"
+            "the vcoprocs are at the coprocs' physical addresses",
+            _span(spec.device_tree),
         )
         return ()
     from coprocsim import devicetree  # noqa: PLC0415 - few configs name a tree
@@ -200,18 +203,18 @@ def _partial_tree(spec: DomainSpec, base: Path, report: Report) -> tuple[Vcoproc
         ) from error
 
 
-def _span(setting: Setting) -> Span | None:
-    return setting.place if isinstance(setting.place, Span) else None
+def _span(setting: Setting | None) -> Span | None:
+    return setting.place if setting is not None and isinstance(setting.place, Span) else None
 
 
-def _warn_of_lost(board: Board, nodes: tuple[VcoprocNode, ...], report: Report) -> None:
+def _warn_of_lost(board: Board, spec: DomainSpec, nodes: tuple[VcoprocNode, ...], report: Report) -> None:
     """Warn of each node of a partial tree that is about no coproc of this machine."""
     for node in nodes:
         try:
             coproc_named(board, node.coproc)
         except LookupFailed as error:
             what = f"`device_tree`: node `{node.path}` is about no shared coproc, `{node.coproc}`"
-            report.warn(f"{what}: {error.hint}")
+            report.warn(what, _span(spec.device_tree), error.hint)
 
 
 def _windows(

@@ -78,7 +78,7 @@ def _shares(report: Report) -> Iterator[str]:
     yield '<h2 id="shares">Shares</h2>'
     for coproc in report.coprocs:
         yield from _stack(coproc, [each for each in report.vcoprocs if each.coproc == coproc.coproc])
-    of_coprocs = [(each.coproc, words(each.coproc), each._asdict()) for each in report.coprocs]
+    of_coprocs = [(each.coproc, words(each.coproc), vars(each)) for each in report.coprocs]
     times = ("run_ps", "switch_ps", "idle_ps", "failed_ps", "elapsed_ps")
     rows = ((coproc, [cell, *figures(times, record)]) for coproc, cell, record in of_coprocs)
     sums = ("Run", "+ switch", "+ idle", "+ failed", "= elapsed")
@@ -122,7 +122,7 @@ def _stack(coproc: CoprocStats, vcoprocs: Iterable[VcoprocStats]) -> Iterator[st
 def _of_vcoprocs(
     caption: str, titles: Sequence[str], names: Sequence[str], vcoprocs: Iterable[VcoprocStats]
 ) -> Iterator[str]:
-    rows = ((each.vcoproc, [*_who(each), *figures(names, each._asdict())]) for each in vcoprocs)
+    rows = ((each.vcoproc, [*_who(each), *figures(names, vars(each))]) for each in vcoprocs)
     return table(caption, ("Domain", "Coproc", *titles), rows, words_first=2)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from coprocsim.observe.timeline import STATES, UNKNOWN, coproc_does, vcoproc_does
-from coprocsim.observe.trace import Choice, Names
+from coprocsim.observe.trace import Choice, Names, Watch
 from coprocsim.observe.view import who
 
 if TYPE_CHECKING:
@@ -69,14 +69,14 @@ class Change(NamedTuple):
     by: str | None = None
 
 
-def scene(seen: "View", file: "MachineFile", choice: Choice) -> Scene:
-    """Return who takes part in what is chosen."""
+def scene(seen: "View", file: "MachineFile", choice: Choice, watch: Watch = iter) -> Scene:
+    """Return who takes part in what is chosen; the rows are read through `watch`."""
     names, rows, begins_ps = Names(seen), 0, choice.from_ps
     coprocs = {coproc: row.algorithm != "none" for coproc, row in seen.coprocs.items()}
     if choice.coproc is not None:
         coprocs = {choice.coproc: coprocs[choice.coproc]}
     befores: dict[str, tuple[str, str]] = {}
-    for row in choice.rows(file):
+    for row in choice.rows(file, watch):
         names.learn(row)
         if not rows and choice.last is not None:
             begins_ps = row[0]
