@@ -158,6 +158,37 @@ def test_a_deadline_that_can_be_missed_is_warned_of_with_figures_and_a_cure(fold
     assert "warning" not in golden.run("coprocsim domain create polite.cfg name=\\'another\\'", folder)
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "figure", "cure"),
+    [
+        # All is done in two jobs of 4 ms, of 5 changes each: it comes, it ends, and after its turns; one change is
+        # under way, and the handler is 5 us late. A change takes 5.804 us.
+        ("fair slice=3ms", "8.069 ms", "more `weight`, "),
+        # A tick of 1 ms, the other's job and its handler, 4 ms, 3 changes, the handler.
+        ("timebased", "9.027 ms", ""),
+    ],
+)
+def test_shares_by_weight_are_warned_of_like_the_others(folder, algorithm, figure, cure):
+    golden.run(f"coprocsim sched set xxx0 --algorithm {algorithm}", folder)
+    assert "warning" not in golden.run("coprocsim domain create frames.cfg", folder)
+    output = golden.run("coprocsim domain create frames.cfg name=\\'another\\'", folder)
+    late = "; ".join(f"`{name}` is due after 8 ms, and a job may take {figure}" for name in ("frames", "another"))
+    assert output.splitlines()[1:] == [
+        f"warning: on `xxx0` deadlines can be missed: {late}",
+        f" hint: `coprocsim analyse xxx0` shows the figures; {cure}less work, longer periods or fewer domains help",
+    ]
+
+
+def test_credit_has_no_bound_and_says_why(folder):
+    golden.run("coprocsim sched set xxx0 --algorithm credit", folder)
+    golden.run("coprocsim domain create frames.cfg", folder)
+    output = golden.run("coprocsim analyse xxx0", folder)
+    assert output.splitlines()[-1] == (
+        "frames: no bound: `credit` keeps shares in the long run only: whoever wakes with credits left may go first"
+        " each time"
+    )
+
+
 def test_the_cure_is_one(folder):
     for name in ("polite", "frames"):
         golden.run(f"coprocsim domain create {name}.cfg", folder)
