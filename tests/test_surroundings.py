@@ -36,6 +36,17 @@ def test_time_passes_with_stderr_closed(shell):
     assert (done.returncode, done.stdout) == (0, "1 ms passed, it is 0.001000 s: 0 switches, 0 denials, 0 jobs done\n")
 
 
+@pytest.mark.parametrize("command", ["import-settings xl -", "top", "run 1ms"])
+def test_with_stdin_closed_there_is_nothing_to_be_read(shell, command):
+    done = shell(f"$C {command} <&-")
+    assert (done.returncode, "Traceback" in done.stderr) == (1 if "xl" in command else 0, False)
+
+
+def test_settings_without_end_are_refused(shell):
+    done = shell("$C import-settings xl - < /dev/zero")
+    assert done.stderr == "error: standard input has more than 1,000,000 letters: no settings are as long\n"
+
+
 def test_a_tree_whose_name_is_no_text_is_booted(shell):
     done = shell(r"cp $P/dts/minimal.dtb $(printf '\377.dtb') && $C boot --force $(printf '\377.dtb')")
     assert done.returncode == 0, done.stderr
