@@ -27,7 +27,9 @@ def program() -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
-    # Started with a stream closed (`>&-`): nobody reads.
+    # Started with a stream closed (`>&-`): nobody reads, or writes.
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115 - as long as the process
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - as long as the process
     if sys.stderr is None:

@@ -36,26 +36,31 @@ def right(*titles: str) -> list[Column]:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str | int]]) -> None:
-    """Print rows below their titles, aligned; no cell is ever wrapped or cut."""
+    """Print rows below their titles, aligned; no cell is ever wrapped or cut.
+
+    Columns are two places apart, or one where they only then have room beside each other.
+    """
     cells = [[printable(str(cell)) for cell in row] for row in rows]
     widths = [max(len(column.title), *(len(row[n]) for row in cells), 0) for n, column in enumerate(columns)]
+    gaps = len(columns) - 1
+    gap = " " if sum(widths) + gaps <= COLUMNS < sum(widths) + 2 * gaps else "  "
     colour = wants_colour(sys.stdout)
-    print(_line([column.title for column in columns], columns, widths, "1" if colour else None))
+    titles = gap.join(_padded([column.title for column in columns], columns, widths)).rstrip()
+    print(f"\033[1m{titles}\033[0m" if colour else titles)
     for row in cells:
-        print(_line(row, columns, widths, None, coloured=colour))
+        print(gap.join(_padded(row, columns, widths, coloured=colour)).rstrip())
 
 
-def _line(
-    cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int], style: str | None, *, coloured: bool = False
-) -> str:
+def _padded(
+    cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int], *, coloured: bool = False
+) -> list[str]:
     padded = []
     for cell, column, width in zip(cells, columns, widths, strict=True):
         text = cell.rjust(width) if column.right else cell.ljust(width)
         if coloured and cell in _STATE_COLOURS:
             text = text.replace(cell, f"\033[{_STATE_COLOURS[cell]}m{cell}\033[0m")
         padded.append(text)
-    line = "  ".join(padded).rstrip()
-    return line if style is None else f"\033[{style}m{line}\033[0m"
+    return padded
 
 
 def heading(text: str) -> None:

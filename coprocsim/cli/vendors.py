@@ -8,6 +8,8 @@ from coprocsim.cli.tables import json_option, print_json
 
 _FORMATS = "nvidia|xe|gim|xl"
 
+_LETTERS_MAX = 1_000_000
+
 
 @click.command(
     "import-settings",
@@ -25,7 +27,7 @@ def import_settings_command(form: str, value: str, coproc: str, as_json: bool) -
     """
     from coprocsim.toolstack import vendors
 
-    imported = vendors.load(form, sys.stdin.read() if value == "-" else value)
+    imported = vendors.load(form, _standard_input() if value == "-" else value)
     if as_json:
         print_json(
             {
@@ -47,3 +49,12 @@ def import_settings_command(form: str, value: str, coproc: str, as_json: bool) -
 
 def _words(settings: dict[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in settings.items()]
+
+
+def _standard_input() -> str:
+    from coprocsim.errors import CoprocsimError
+
+    text = sys.stdin.read(_LETTERS_MAX + 1)
+    if len(text) > _LETTERS_MAX:
+        raise CoprocsimError(f"standard input has more than {_LETTERS_MAX:,} letters: no settings are as long")
+    return text
