@@ -492,7 +492,12 @@ def test_colours_are_for_terminals_whose_users_want_them(looked_at, arguments):
     coloured = on_a_terminal(looked_at, *arguments)
     assert "\033[" in coloured
     assert on_a_terminal(looked_at, *arguments, NO_COLOR="1").replace("\r", "") == plain
-    assert re.sub(r"\033\[[\d;]*m", "", coloured).replace("\r", "").split() == plain.split()
+    assert lines_of(re.sub(r"\033\[[\d;]*m", "", coloured)) == lines_of(plain)
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text without what is blank at their ends."""
+    return [line.rstrip() for line in text.splitlines()]
 
 
 def test_an_error_is_coloured_on_a_terminal_only(home):
