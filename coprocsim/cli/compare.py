@@ -56,10 +56,10 @@ def compare_command(
     page: Path | None,
     as_json: bool,
 ) -> None:
-    """Let the machine go on from here under each choice, and show what becomes of it side by side.
+    """Compare choices of how a coproc is shared.
 
-    Each choice is what `sched set` would be told, with the same load and seed. The machine itself is not changed.
-    `*` marks the best of a row.
+    The machine goes on from here under each, and what becomes of it is shown side by side. Each choice is what `sched
+    set` would be told, with the same load and seed. The machine itself is not changed. `*` marks the best of a row.
     """
     names = [*(name for text in algorithms for name in text.split(",")), *worded]
     choices = [_choice(name, common) for name in names]

@@ -8,6 +8,7 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, duration
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import (
     exact_seconds,
     heading,
@@ -28,7 +29,7 @@ Line = TypeVar("Line", bound="VcoprocTime")
 _LATENCY = "Latency of a job in ms: what so many percent do not exceed"
 
 
-@click.command("stats", epilog="Example: coprocsim stats --coproc gpu0")
+@click.command("stats", epilog=examples("coprocsim stats --coproc gpu0"))
 @click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Only this coproc.")
 @click.option("--domain", metavar="DOMAIN", shell_complete=domains, help="Only this domain's vcoprocs.")
 @click.option("--since", "since_ps", metavar="INSTANT", callback=duration, help="What the trace tells, from then on.")

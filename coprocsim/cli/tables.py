@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
+from textwrap import wrap
 from typing import NamedTuple, TypeAlias
 
 import click
@@ -49,6 +50,17 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str | int]]) -> Non
     print(f"\033[1m{titles}\033[0m" if colour else titles)
     for row in cells:
         print(gap.join(_padded(row, columns, widths, coloured=colour)).rstrip())
+
+
+def text_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows as `table` does; the last cell is a text, which goes on below itself where there is no more room."""
+    widths = [max(len(column.title), *(len(row[n]) for row in rows), 0) for n, column in enumerate(columns[:-1])]
+    room = COLUMNS - sum(width + 2 for width in widths)
+    lines: list[tuple[str, ...]] = []
+    for *names, text in rows:
+        first, *more = wrap(text, room) or [""]
+        lines += [(*names, first), *((*("" for _ in names), line) for line in more)]
+    table(columns, lines)
 
 
 def _padded(

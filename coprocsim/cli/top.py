@@ -17,6 +17,7 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import duration
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import heading, json_option, left, print_json, right, table
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _STEP_PS = 100 * 10**9
 _KEYS = "q quits, p pauses, s sorts, b groups, + - step"
 
 
-@click.command("top", epilog="Example: coprocsim top; coprocsim top -b -n 3 --step 1s --by coproc")
+@click.command("top", epilog=examples("coprocsim top", "coprocsim top -b -n 3 --step 1s --by coproc"))
 @click.option("-b", "--batch", is_flag=True, help="Print one table after the other; no keys, no screen.")
 @click.option("-n", "--count", type=click.IntRange(1), metavar="N", help="So many steps; with -b one, else until `q`.")
 @click.option("--step", "step_ps", metavar="DURATION", callback=duration, help="How long a step is; 100ms.")
@@ -49,10 +50,10 @@ def top_command(
     sort: str,
     as_json: bool,
 ) -> None:
-    """Let the machine go on step by step, and show what went on in each: shares of its time, counts.
+    """Let the machine go on step by step, and show each step.
 
-    On a terminal q quits, p pauses, s sorts by the next column, b groups by the next kind, + and - double and halve the
-    step. What has passed is kept, as after `run`.
+    Who had how much of its time, and counts. On a terminal q quits, p pauses, s sorts by the next column, b groups by
+    the next kind, + and - double and halve the step. What has passed is kept, as after `run`.
     """
     if step_ps == 0:
         raise click.BadParameter("a step takes time: write `100ms`", param_hint="'--step'")

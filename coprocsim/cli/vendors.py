@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import json_option, print_json
 
 _FORMATS = "nvidia|xe|gim|xl"
@@ -13,17 +14,20 @@ _LETTERS_MAX = 1_000_000
 
 @click.command(
     "import-settings",
-    epilog="Example: coprocsim import-settings nvidia 0x00020001; xl sched-credit | coprocsim import-settings xl -",
+    epilog=examples(
+        "coprocsim import-settings nvidia 0x00020001", "xl sched-credit | coprocsim import-settings xl - --coproc gpu0"
+    ),
 )
 @click.argument("form", metavar=_FORMATS)
 @click.argument("value", metavar="VALUE|-")
 @click.option("--coproc", metavar="COPROC", default="COPROC", help="Whose settings these are to be, to be shown.")
 @json_option
 def import_settings_command(form: str, value: str, coproc: str, as_json: bool) -> None:
-    """Show what VALUE, settings of another scheduler, is here: commands to type, and what does not carry over.
+    """Show what settings of another scheduler are here.
 
-    nvidia: a value of RmPVMRL. xe: exec_quantum_ms=, preempt_timeout_us=, sched_priority=. gim: lines of gim_config.
-    xl: what xl sched-credit or xl sched-rtds prints. `-` reads it from standard input. Nothing is changed.
+    Commands to type, and what does not carry over. nvidia: a value of RmPVMRL. xe: exec_quantum_ms=,
+    preempt_timeout_us=, sched_priority=. gim: lines of gim_config. xl: what xl sched-credit or xl sched-rtds prints.
+    `-` reads it from standard input. Nothing is changed.
     """
     from coprocsim.toolstack import vendors
 
