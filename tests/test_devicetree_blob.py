@@ -276,11 +276,11 @@ HEAVY_MONSTERS = {
 
 
 def check_quick(data: bytes) -> None:
-    """Fail if reading `data` takes long; a monster that gets through takes minutes."""
+    """Fail if reading `data` takes a processor long; a monster that gets through takes it many minutes."""
     assert len(data) <= SIZE_MAX
-    began = time.monotonic()
+    began_s = time.process_time()
     survives(data)
-    assert time.monotonic() - began < 30
+    assert time.process_time() - began_s < 100
 
 
 @pytest.mark.parametrize("name", MONSTERS)

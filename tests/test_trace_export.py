@@ -212,6 +212,13 @@ def test_a_waveform_has_the_same_running_times_and_gtkwave_keeps_them(which: str
     assert {name: again[name] for name in ours} == ours
 
 
+@pytest.mark.parametrize("choice", ["--kind job", "--domain dom1", "--late"])
+def test_what_draws_who_has_a_coproc_takes_no_choice_among_its_rows(choice: str, busy: Path, tmp_path: Path, capsys):
+    assert main(["--machine", "machine", "trace", "export", str(tmp_path / "a.vcd"), *choice.split()]) == 2
+    assert "`vcd` draws who has a coproc, and needs every row of it" in " ".join(capsys.readouterr().err.split())
+    assert list(tmp_path.iterdir()) == []
+
+
 # ---------------------------------------------------------------- chrome, perfetto
 
 

@@ -263,22 +263,32 @@ MEBIBYTES = {
 @pytest.mark.parametrize("kind", MEBIBYTES)
 def test_five_mebibytes_are_read_or_refused_at_once(kind):
     text = MEBIBYTES[kind](5 * 2**20)
-    before = time.process_time()
+    began_s = time.process_time()
     ours(text)
-    assert time.process_time() - before < 10
+    # A monster that gets through takes a processor many minutes.
+    assert time.process_time() - began_s < 100
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("line", [b"a=1\n", b"a+=[1]\n", b"a+='x'\n", b"a=[[1],[2,3]];"])
-def test_the_time_grows_with_the_size_and_no_faster(line):
-    def seconds(size: int) -> float:
-        text = line * (size // len(line))
-        before = time.process_time()
+def calls(text: bytes) -> int:
+    """Return how many functions are called to read `text`, Python's and C's."""
+    count = 0
+
+    def note(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    sys.setprofile(note)
+    try:
         loads(text)
-        return time.process_time() - before
+    finally:
+        sys.setprofile(None)
+    return count
 
-    seconds(2**16)
-    assert seconds(2**20) < 8 * seconds(2**18)
+
+@pytest.mark.parametrize("line", [b"a=1\n", b"a+=[1]\n", b"a+='x'\n", b"a=[[1],[2,3]];"])
+def test_the_work_grows_with_the_size_and_no_faster(line: bytes):
+    calls(line)
+    assert calls(line * 4_000) < 4.1 * calls(line * 1_000)
 
 
 @pytest.mark.slow

@@ -3,11 +3,16 @@
 import click
 from click.shell_completion import get_completion_class
 
+from coprocsim.cli.examples import examples
 
-@click.command("completion", epilog='Example: eval "$(coprocsim completion bash)"')
+
+@click.command("completion", epilog=examples('eval "$(coprocsim completion bash)"'))
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion_command(shell: str) -> None:
-    """Print what makes a shell complete commands, options, coprocs and domains."""
+    """Print what makes a shell complete commands and names.
+
+    Names are those of coprocs, domains, algorithms, parameters, and what else a command takes.
+    """
     from coprocsim.cli.root import root
 
     found = get_completion_class(shell)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from coprocsim.cli import messages
+from coprocsim.cli.examples import examples
 from coprocsim.cli.progress import Progress
 from coprocsim.cli.tables import exact_seconds, json_option, left, print_json, right, table
 
@@ -12,12 +13,15 @@ from coprocsim.cli.tables import exact_seconds, json_option, left, print_json, r
 @click.group(
     "history",
     invoke_without_command=True,
-    epilog="Example: coprocsim history; coprocsim history export monday.machine",
+    epilog=examples("coprocsim history", "coprocsim history export monday.machine"),
 )
 @json_option
 @click.pass_context
 def history_command(ctx: click.Context, as_json: bool) -> None:
-    """List the commands that changed this machine, with their instants and what came of them."""
+    """List the commands that changed this machine.
+
+    With their instants, and what came of them.
+    """
     if ctx.invoked_subcommand is not None:
         return
     from coprocsim.toolstack import history
@@ -37,25 +41,32 @@ def history_command(ctx: click.Context, as_json: bool) -> None:
     table([*right("#", "At(s)"), *left("Command", "Outcome")], rows)
 
 
-@history_command.command(epilog="Example: coprocsim history export monday.machine; coprocsim replay monday.machine")
+@history_command.command(epilog=examples("coprocsim history export monday.machine", "coprocsim replay monday.machine"))
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.pass_obj
 def export(machine: Path, file: Path) -> None:
-    """Write FILE, from which `replay FILE` does all of it again, here or on another computer."""
+    """Write FILE, from which `replay FILE` does all of it again.
+
+    Here, or on another computer.
+    """
     from coprocsim.toolstack import history
 
     history.export(machine, file)
     print(f"{file}: `coprocsim replay {file}` does it again")
 
 
-@click.command("replay", epilog="Example: coprocsim replay; coprocsim replay monday.machine")
+@click.command(
+    "replay",
+    epilog=examples("coprocsim replay", "coprocsim history export monday.machine", "coprocsim replay monday.machine"),
+)
 @click.argument("file", metavar="[FILE]", type=click.Path(path_type=Path), required=False)
 @json_option
 @click.pass_context
 def replay_command(ctx: click.Context, file: Path | None, as_json: bool) -> None:
-    """Do again what was done to this machine, or to the one in FILE, and compare the traces.
+    """Do again what was done to a machine; compare the traces.
 
-    Nothing is changed. Exit status 1 if they differ; the first difference is named.
+    To the machine that is up, or to the one in FILE. Nothing is changed. Exit status 1 if they differ; the first
+    difference is named.
     """
     from coprocsim.toolstack import history
     from coprocsim.units import show_instant

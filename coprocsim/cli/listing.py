@@ -8,7 +8,8 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains
-from coprocsim.cli.tables import json_option, left, print_json, right, seconds, table
+from coprocsim.cli.examples import examples
+from coprocsim.cli.tables import json_option, left, print_json, right, seconds, table, text_table
 
 if TYPE_CHECKING:
     from coprocsim.observe.listing import CoprocLine, DomainLine, VcoprocLine
@@ -18,16 +19,16 @@ _OF_THE_MACHINE = ("coprocs", "vcoprocs", "domains")
 _INSTALLED = ("schedulers", "platforms")
 
 
-@click.command("list", epilog="Example: coprocsim list vcoprocs --coproc gpu0")
+@click.command("list", epilog=examples("coprocsim list", "coprocsim list vcoprocs --coproc gpu0"))
 @click.argument("what", type=click.Choice((*_OF_THE_MACHINE, *_INSTALLED)), required=False)
 @click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Only this coproc, and who shares it.")
 @click.option("--domain", metavar="DOMAIN", shell_complete=domains, help="Only this domain, and what it shares.")
 @json_option
 @click.pass_obj
 def list_command(machine: Path, what: str | None, coproc: str | None, domain: str | None, as_json: bool) -> None:
-    """List what the machine has, or which schedulers and platforms there are for it.
+    """List what the machine has, or what there is for it.
 
-    Without a word: coprocs, vcoprocs and domains.
+    Without a word: coprocs, vcoprocs and domains. Schedulers and platforms are those that are installed.
     """
     if what in _INSTALLED:
         if coproc is not None or domain is not None:
@@ -161,4 +162,7 @@ def _print_algorithms(algorithms: "Sequence[Algorithm]", sharing: "Sequence[Para
         [(of, each.name, each.scope, each.default, each.limits) for of, each in parameters],
     )
     print()
-    table(left("Parameter", "What it says"), [(each.name, each.help) for _, each in parameters])
+    text_table(
+        left("Scheduler", "Parameter", "Bare unit", "What it says"),
+        [(of, each.name, each.bare_unit or "-", each.help) for of, each in parameters],
+    )

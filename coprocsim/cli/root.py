@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from coprocsim import __version__
+from coprocsim.cli.examples import examples
 
 DEFAULT_MACHINE = "default"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
@@ -87,8 +88,14 @@ def machine_path(name: str) -> Path:
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="A session: coprocsim boot dts/system.dtb; coprocsim domain create domains/infotainment.cfg; "
-    "coprocsim run 100ms; coprocsim list; coprocsim stats; coprocsim timeline",
+    epilog=examples(
+        "coprocsim boot dts/system.dtb",
+        "coprocsim domain create domains/infotainment.cfg",
+        "coprocsim run 100ms",
+        "coprocsim list",
+        "coprocsim stats",
+        "coprocsim timeline",
+    ),
 )
 @click.option(
     "--machine",

@@ -6,11 +6,12 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, duration
+from coprocsim.cli.examples import examples
 from coprocsim.cli.progress import Progress
 from coprocsim.cli.tables import exact_seconds, json_option, left, print_json, right, table
 
 
-@click.command("run", epilog="Example: coprocsim run 2.5s; coprocsim run --cycles 1000000 --coproc gpu0")
+@click.command("run", epilog=examples("coprocsim run 2.5s", "coprocsim run --cycles 1000000 --coproc gpu0"))
 @click.argument("duration_ps", metavar="[DURATION]", callback=duration, required=False)
 @click.option("--cycles", type=click.IntRange(1), metavar="N", help="So many cycles of the coproc's clock.")
 @click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Whose cycles are counted.")
@@ -70,12 +71,12 @@ def run_command(
         messages.note("stopped before its end; everything up to this instant is kept")
 
 
-@click.command("step", epilog="Example: coprocsim step 5")
+@click.command("step", epilog=examples("coprocsim step 5"))
 @click.argument("count", metavar="[N]", type=click.IntRange(1, 100_000), default=1)
 @json_option
 @click.pass_obj
 def step_command(machine: Path, count: int, as_json: bool) -> None:
-    """Make N scheduling decisions: what was the case, and what is decided.
+    """Make N scheduling decisions, each told in a line.
 
     `a ran 2 ms`: a has the coproc since 2 ms; `a ran its 5 ms`: its turn is over; `a denies 20 us`: its driver does not
     leave since then. `b for 5 ms`: b is next, for 5 ms at the most; `b, but denied`: b would be.

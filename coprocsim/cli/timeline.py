@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from coprocsim.cli.arguments import coprocs, duration
+from coprocsim.cli.examples import examples
 from coprocsim.cli.messages import wants_colour
 from coprocsim.cli.tables import json_option, print_json
 
@@ -25,7 +26,7 @@ _RED = "41"
 _NOBODY = {"share": "=", "idle": ".", "switch": "-", "reset": "x", "failed": "x", "unknown": "?"}
 
 
-@click.command("timeline", epilog="Example: coprocsim timeline --from 20ms --to 60ms --by vcoproc")
+@click.command("timeline", epilog=examples("coprocsim timeline --from 20ms --to 60ms --by vcoproc"))
 @click.option("--from", "from_ps", metavar="INSTANT", callback=duration, help="Where it begins; default: at boot.")
 @click.option("--to", "to_ps", metavar="INSTANT", callback=duration, help="Where it ends; default: now.")
 @click.option(

@@ -10,13 +10,14 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, duration
+from coprocsim.cli.examples import examples
 from coprocsim.cli.progress import Progress, Reading
 from coprocsim.cli.tables import json_option, print_json
 from coprocsim.cli.written import written
 
 if TYPE_CHECKING:
     from coprocsim.model import TraceRow
-    from coprocsim.observe.trace import Choice, Names
+    from coprocsim.observe.trace import Choice
     from coprocsim.observe.view import View
 
 # The last ones are held in memory.
@@ -31,6 +32,7 @@ class _Wanted(NamedTuple):
     coproc: str | None
     domain: str | None
     kinds: tuple[str, ...]
+    late: bool
     last: int | None
 
     def choice(self, seen: "View") -> "Choice":
@@ -51,17 +53,11 @@ class _Wanted(NamedTuple):
             start_ps,
             end_ps,
             None if self.coproc is None else seen.coproc_named(self.coproc).coproc_id,
-            None if self.domain is None else _domain_id(seen, self.domain),
+            None if self.domain is None else seen.domain_id(self.domain),
             frozenset(kinds),
+            self.late,
             self.last,
         )
-
-
-def _domain_id(seen: "View", name: str) -> int:
-    """Return a domain's id; that of one that is gone, too, where it is given as an id."""
-    if name.isascii() and name.isdecimal() and len(name) < 20 and int(name) < seen.machine.next_domain_id:
-        return int(name)
-    return seen.domain_named(name).domain_id
 
 
 class _Choosing(click.Command):
@@ -78,17 +74,20 @@ def _choice_options() -> list[click.Parameter]:
         click.Option(["--from", "from_ps"], metavar="INSTANT", callback=duration, help="From when on; default: boot."),
         click.Option(["--to", "to_ps"], metavar="INSTANT", callback=duration, help="Up to when; default: now."),
         click.Option(["--coproc"], metavar="COPROC", shell_complete=coprocs, help="Only this coproc."),
-        click.Option(["--domain"], metavar="DOMAIN", shell_complete=domains, help="Only this one; an id, if gone."),
+        click.Option(["--domain"], metavar="DOMAIN", shell_complete=domains, help="Only this domain, gone or not."),
         click.Option(["--kind", "kinds"], metavar="KIND[,KIND...]", multiple=True, help="Only these kinds of rows."),
+        click.Option(["--late"], is_flag=True, help="Only the ends of jobs that missed their deadlines."),
         click.Option(["--last"], type=click.IntRange(1, _LAST_MAX), metavar="N", help="Only the last N of them."),
     ]
 
 
-@click.group("trace", invoke_without_command=True, epilog="Example: coprocsim trace show --domain tablet --last 20")
+@click.group(
+    "trace", invoke_without_command=True, epilog=examples("coprocsim trace show --domain instrument --last 20")
+)
 @json_option
 @click.pass_context
 def trace_command(ctx: click.Context, as_json: bool) -> None:
-    """Show what has happened, as a log; or write it for other programs.
+    """Show what has happened, or write it for other programs.
 
     Without a subcommand: how much of the trace is kept.
     """
@@ -110,7 +109,7 @@ def trace_command(ctx: click.Context, as_json: bool) -> None:
 @trace_command.command(
     cls=_Choosing,
     params=_choice_options(),
-    epilog="Example: coprocsim trace show --from 20ms --to 30ms --kind denial,switch",
+    epilog=examples("coprocsim trace show --from 20ms --to 30ms --kind denial,switch"),
 )
 @json_option
 @click.pass_obj
@@ -119,7 +118,6 @@ def show(machine: Path, wanted: _Wanted, as_json: bool) -> None:
 
     KIND is state, switch, denial, iommu, job, irq, access, dma, fault, reset, finding, setting or domain.
     """
-    from coprocsim.observe.trace import Names
     from coprocsim.observe.view import view
     from coprocsim.store import read
 
@@ -127,16 +125,15 @@ def show(machine: Path, wanted: _Wanted, as_json: bool) -> None:
         seen = view(file)
         choice = wanted.choice(seen)
         begins_ps = file.trace_begins_ps
-        rows, names = choice.rows(file), Names(seen)
         if as_json:
-            _print_document(choice, begins_ps, rows, names)
+            _print_document(seen, choice, begins_ps, choice.rows(file))
         else:
-            _print_log(seen, rows, names)
+            _print_log(seen, choice.rows(file))
     if begins_ps > choice.from_ps:
         _say_what_is_gone(begins_ps)
 
 
-def _print_log(seen: "View", rows: "Iterable[TraceRow]", names: "Names") -> None:
+def _print_log(seen: "View", rows: "Iterable[TraceRow]") -> None:
     from coprocsim.observe.trace import domain_of
     from coprocsim.observe.words import alarming, in_words
     from coprocsim.units import show_instant
@@ -144,13 +141,12 @@ def _print_log(seen: "View", rows: "Iterable[TraceRow]", names: "Names") -> None
     colour = messages.wants_colour(sys.stdout)
     whole = len(str(seen.now_ps // 10**12))
     at, where = whole + 13, max(6, *map(len, seen.coprocs), 0)
-    whose = max(6, *(len(row.name) for row in seen.domains.values()))
+    whose = max(6, *(len(name) for name in (*(each.name for each in seen.domains.values()), *seen.gone.values())))
     title = f"{'At(s)':<{at}}  {'Coproc':<{where}}  {'Domain':<{whose}}  What"
     print(f"\033[1m{title}\033[0m" if colour else title)
     for row in rows:
-        names.learn(row)
         domain_id = domain_of(row)
-        domain = "-" if domain_id is None else names.of(domain_id)
+        domain = "-" if domain_id is None else seen.name_of(domain_id)
         words = in_words(row)
         if colour:
             style = "31" if alarming(row) else _COLOURS.get((row[2], str(row[-1])))
@@ -162,7 +158,7 @@ def _print_log(seen: "View", rows: "Iterable[TraceRow]", names: "Names") -> None
 _COLOURS = {("state", "RUNNING"): "32", ("state", "WAITING"): "33"}
 
 
-def _print_document(choice: "Choice", begins_ps: int, rows: "Iterable[TraceRow]", names: "Names") -> None:
+def _print_document(seen: "View", choice: "Choice", begins_ps: int, rows: "Iterable[TraceRow]") -> None:
     """Print one JSON document, row by row: it may be longer than memory."""
     from coprocsim.observe.trace import domain_of, fields, kind_of
     from coprocsim.observe.words import in_words
@@ -170,14 +166,13 @@ def _print_document(choice: "Choice", begins_ps: int, rows: "Iterable[TraceRow]"
     print(f'{{\n  "from_ps": {choice.from_ps},\n  "to_ps": {choice.to_ps},\n  "begins_ps": {begins_ps},\n  "rows": [')
     before = ""
     for row in rows:
-        names.learn(row)
         domain_id = domain_of(row)
         document = {
             "at_ps": row[0],
             "coproc": None if row[1] == "-" else row[1],
             "kind": kind_of(row),
             "what": row[2],
-            "domain": None if domain_id is None else names.of(domain_id),
+            "domain": None if domain_id is None else seen.name_of(domain_id),
             "domain_id": domain_id,
             **fields(row),
             "words": in_words(row),
@@ -193,7 +188,7 @@ def _print_document(choice: "Choice", begins_ps: int, rows: "Iterable[TraceRow]"
 @trace_command.command(
     cls=_Choosing,
     params=_choice_options(),
-    epilog="Example: coprocsim trace export gpu0.vcd --coproc gpu0; gtkwave gpu0.vcd",
+    epilog=examples("coprocsim trace export gpu0.vcd --coproc gpu0", "gtkwave gpu0.vcd"),
 )
 @click.argument("path", metavar="FILE", type=click.Path(allow_dash=True))
 @click.option(
@@ -205,9 +200,11 @@ def _print_document(choice: "Choice", begins_ps: int, rows: "Iterable[TraceRow]"
 @json_option
 @click.pass_obj
 def export(machine: Path, wanted: _Wanted, path: str, name: str | None, as_json: bool) -> None:
-    """Write the trace to FILE, or to stdout where that is `-`, for xenalyze, GTKWave, Perfetto, or a table program.
+    """Write the trace to FILE, for other programs.
 
-    KIND is as `trace show --help` says. A FILE that is there is replaced when the new one is complete.
+    For xenalyze, GTKWave, Perfetto, or a table program; to stdout where FILE is `-`. KIND is as `trace show --help`
+    says; kinds, domains and late ends are chosen for csv only. A FILE that is there is replaced when the new one is
+    complete.
     """
     from coprocsim.observe.exporters import FORMATS, format_of, writer
     from coprocsim.observe.exporters.scene import scene
@@ -219,6 +216,11 @@ def export(machine: Path, wanted: _Wanted, path: str, name: str | None, as_json:
     if name is None:
         known = ", ".join(f"`{suffix}`" for each in FORMATS.values() for suffix in each.suffixes)
         raise click.UsageError(f"say which `--format`: `{path}` ends with none of {known}")
+    if FORMATS[name].draws and (wanted.domain is not None or wanted.kinds or wanted.late):
+        raise click.UsageError(
+            f"`{name}` draws who has a coproc, and needs every row of it: choose by `--coproc`, `--from` and `--to`; "
+            "`--domain`, `--kind` and `--late` are for csv"
+        )
     write = writer(name)
     with read(machine) as file, Progress() as progress:
         seen = view(file)

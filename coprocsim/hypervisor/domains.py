@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from coprocsim.errors import CfgError, DeviceTreeError, NodePlace, SourceError, Span
+from coprocsim.errors import CfgError, DeviceTreeError, NodePlace, SourceError, Span, StateError
 from coprocsim.guests import guest_of
 from coprocsim.guests.base import GuestSite
 from coprocsim.hypervisor import faults, interrupts, iommu, leaks, lifecycle, measure
@@ -204,6 +204,7 @@ def bury(board: Board) -> None:
             for vcoproc in reversed(domain.vcoprocs):
                 _detach(board, vcoproc)
             del board.domains[domain.domain_id], board.dying[domain.domain_id]
+            board.gone[domain.domain_id] = domain.name
             _record(board, domain, "destroyed")
 
 
@@ -355,6 +356,13 @@ def _ended(board: Board, vcoproc: Vcoproc, job: JobEnded) -> None:
         counters.missed += 1
     how = "abandoned" if job.abandoned else "error" if job.error else "done"
     board.record(vcoproc.coproc, "job_end", vcoproc.who, how, job.release_ps, latency_ps, _or_none(job.deadline_ps))
+    if not vcoproc.open_jobs:
+        assert vcoproc.guest is not None
+        raise StateError(
+            f"the driver of `{vcoproc.domain.name}` on `{vcoproc.coproc.spec.coproc_id}` ends a job that is not open",
+            why=f"the machine's file is damaged, or the workload `{vcoproc.guest.kind}` is at fault",
+            hint="nothing was changed; put a good copy of the file back, or boot anew with `boot --force`",
+        )
     del vcoproc.open_jobs[0]
     vcoproc.coproc.scheduler.finished(vcoproc.vcoproc_id, now_ps)
     _ask_again(board, vcoproc)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from coprocsim.errors import CoprocsimError
 from coprocsim.observe.timeline import CoprocPens, Stretch
-from coprocsim.observe.trace import Names
+from coprocsim.observe.trace import is_late
 from coprocsim.units import show_instant
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Drawing:
     """Takes the rows of the trace from its beginning on, one by one, and makes a picture of some coprocs from them."""
 
     def __init__(self, view: "View", coprocs: Iterable[str], from_ps: int, to_ps: int, *, whole: bool) -> None:
-        self._view, self._names = view, Names(view)
+        self._view = view
         self._from_ps, self._to_ps = from_ps, to_ps
         self._drafts = {coproc: _Draft(from_ps) for coproc in coprocs}
         slices = {coproc: draft.add_slice for coproc, draft in self._drafts.items()}
@@ -81,7 +81,6 @@ class Drawing:
         """Draw what follows from a row; nothing, if that is after the picture's end."""
         if row[0] > self._to_ps:
             return
-        self._names.learn(row)
         self._pens.take(row)
         draft = self._drafts.get(row[1])
         found = _happening(row) if draft is not None and row[0] >= self._from_ps else None
@@ -92,10 +91,7 @@ class Drawing:
         """Return the picture, no more rows being to come; CoprocsimError if nobody could look at so many slices."""
         self._pens.end()
         self._refuse_too_many()
-        strips = tuple(
-            draft.strip(coproc, self._view.coprocs[coproc].algorithm, self._names)
-            for coproc, draft in self._drafts.items()
-        )
+        strips = tuple(draft.strip(coproc, self._view) for coproc, draft in self._drafts.items())
         return Picture(str(self._from_ps), str(self._to_ps), HAPPENINGS, strips)
 
     def _refuse_too_many(self) -> None:
@@ -132,13 +128,13 @@ class _Draft:
         self._whose.append(self._vcoprocs.setdefault(who, len(self._vcoprocs)))
         self._time.append(time_ps)
 
-    def strip(self, coproc: str, algorithm: str, names: Names) -> Strip:
+    def strip(self, coproc: str, seen: "View") -> Strip:
         looks = sorted(self._looks, key=_order)
         places = {self._looks[look]: place for place, look in enumerate(looks)}
         return Strip(
             coproc,
-            algorithm,
-            tuple(_look(what, who, names) for what, who in looks),
+            seen.coprocs[coproc].algorithm,
+            tuple(_look(what, who, seen) for what, who in looks),
             len(self.lengths),
             _packed(self.lengths),
             _packed(array("H", (places[kind] for kind in self._kinds))),
@@ -153,8 +149,8 @@ class _Draft:
 def _happening(row: "TraceRow") -> tuple[str, str, int] | None:
     """Return what happened by this row, to whom, and the time that belongs to it; None if that is no happening."""
     match row[2:]:
-        case ("job_end", str(who), "done", int(release_ps), int(latency_ps), int(deadline_ps)):
-            return "late" if -1 < deadline_ps < release_ps + latency_ps else "done", who, latency_ps
+        case ("job_end", str(who), "done", _, int(latency_ps), _):
+            return "late" if is_late(row) else "done", who, latency_ps
         case ("job_end", str(who), str(how), _, int(latency_ps), _):
             return _LOST[how], who, latency_ps
         case ("job_dropped", str(who), _):
@@ -174,11 +170,11 @@ def _order(look: tuple[str, str | None]) -> tuple[bool, int, int, str]:
     return (not runs, int(domain_id), int(number), what) if runs else (True, 0, 0, what)
 
 
-def _look(what: str, who: str | None, names: Names) -> Look:
+def _look(what: str, who: str | None, seen: "View") -> Look:
     if who is None:
         return Look(what, None, None, None)
     domain_id = int(who[1:].partition("v")[0])
-    return Look(what, who, names.of(domain_id), domain_id)
+    return Look(what, who, seen.name_of(domain_id), domain_id)
 
 
 def _packed(column: "array[int]") -> str:

@@ -147,6 +147,10 @@ def _no_theory(coproc: Coproc) -> Bound | None:
 # ---------------------------------------------------------------- a warning before anything is missed
 
 
+_MORE_OF = {"fixed": "slots", "rtds": "budget", "cbs": "budget", "fair": "weight"}
+"""The parameter of a vcoproc that brings it more of the coproc."""
+
+
 @dataclass(frozen=True, slots=True)
 class Risk:
     """Deadlines on one coproc that can be missed: whose, with the figures; as text with a cure for a running machine.
@@ -158,9 +162,15 @@ class Risk:
     what: str
     algorithm: str | None
 
+    @property
+    def cures(self) -> str:
+        """What helps where no other algorithm does."""
+        more = _MORE_OF.get(self.vcoprocs[0].coproc.scheduler.name)
+        return f"{'' if more is None else f'more `{more}`, '}less work, longer periods or fewer domains help"
+
     def __str__(self) -> str:
         coproc_id = self.vcoprocs[0].coproc.spec.coproc_id
-        cure = f"`coprocsim analyse {coproc_id}` shows the figures; less work, longer periods or fewer domains help"
+        cure = f"`coprocsim analyse {coproc_id}` shows the figures; {self.cures}"
         if self.algorithm is not None:
             cure = f"`coprocsim sched set {coproc_id} --algorithm {self.algorithm}` lets all be met"
         return f"{self.what}\n hint: {cure}"

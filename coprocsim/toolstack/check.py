@@ -243,7 +243,7 @@ def _check_together(
             vcoproc, what, hint = over
             warn(vcoproc, what, asked.get(vcoproc.vcoproc_id), hint)
         for risk in deadlines_at_risk([coproc], build):
-            cure = "less work, longer periods or fewer domains help"
+            cure = risk.cures
             if risk.algorithm is not None:
                 cure = f'`coproc-sched = "{risk.algorithm}"` in the device tree lets all be met'
             warn(risk.vcoprocs[0], risk.what, _work_of(risk.vcoprocs[0]), cure)

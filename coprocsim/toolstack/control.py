@@ -13,6 +13,7 @@ from coprocsim.parameters import BadSetting
 from coprocsim.toolstack.deeds import Access, ClearWorkload, SetCoproc, SetVcoproc, SetWorkload, pairs
 from coprocsim.toolstack.domain import uncuttable, with_arrivals
 from coprocsim.toolstack.lookup import coproc_named, domain_named, vcoproc_named
+from coprocsim.toolstack.schedule import understood
 from coprocsim.toolstack.session import Session, session
 from coprocsim.units import PS_PER_MS, PS_PER_NS, TIMELINE_END_PS, show_instant
 
@@ -160,12 +161,21 @@ class _Counts:
 # ---------------------------------------------------------------- settings
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What `set_schedule` tells: the parameters as they were understood, each with its unit; and warnings.
+
+    They say which parameters of the coproc and of its domains another algorithm does not take over.
+    """
+
+    understood: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
 def set_schedule(
     machine_path: Path, coproc_name: str, algorithm: str | None, domain: str | None, settings: Sequence[Setting]
-) -> tuple[str, ...]:
+) -> Changed:
     """Change how a coproc is shared: its algorithm, parameters of it or of the sharing, or those of one domain.
-
-    Returns warnings: what of the domains' own parameters another algorithm does not take over.
 
     LookupFailed or CoprocsimError for what is unknown or out of range; then nothing is changed.
     """
@@ -178,12 +188,12 @@ def set_schedule(
             vcoproc = vcoproc_named(machine.board, domain, coproc_name)
             command = " ".join(("sched set", coproc.spec.coproc_id, "-d", vcoproc.domain.name, *words))
             machine.do(SetVcoproc(vcoproc.who, pairs(settings)), command)
-            return ()
+            return Changed(understood(type(coproc.scheduler), settings), ())
         chosen = () if algorithm is None else ("--algorithm", algorithm)
         deed = SetCoproc(coproc.spec.coproc_id, algorithm, pairs(settings))
         dropped = deed.do(machine.board, machine.build)
         machine.did(deed, " ".join(("sched set", coproc.spec.coproc_id, *chosen, *words)))
-        return dropped
+        return Changed(understood(type(coproc.scheduler), settings), dropped)
 
 
 # ---------------------------------------------------------------- work and registers

@@ -7,7 +7,7 @@ import pytest
 from coprocsim.conformance import KINDS, Part, judge
 
 SCENARIOS = 25
-SCENARIOS_AT_LENGTH = 300
+SCENARIOS_AT_LENGTH = 150
 
 
 def _checks() -> Iterator[object]:
