@@ -100,6 +100,18 @@ def test_a_copy_is_enough_where_the_files_are_gone(machine: Path, tmp_path: Path
     assert history.replay_file(copy, on).difference is None
 
 
+def test_a_copy_is_only_looked_at(machine: Path, tmp_path: Path):
+    copy, empty = tmp_path / "copy.machine", tmp_path / "empty.machine"
+    history.export(machine, copy)
+    before = copy.read_bytes()
+    assert history.replay_file(copy, on).difference is None
+    assert copy.read_bytes() == before
+    empty.touch()
+    with pytest.raises(StateError, match="there is no machine in"):
+        history.replay_file(empty, on)
+    assert empty.stat().st_size == 0
+
+
 def test_a_copy_goes_over_no_file(machine: Path, tmp_path: Path):
     (tmp_path / "taken").write_text("mine")
     with pytest.raises(CoprocsimError, match="is there already"):

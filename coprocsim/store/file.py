@@ -199,10 +199,7 @@ def read(path: Path) -> Iterator[MachineFile]:
     Raises NoMachine if there is none in it, and StateError as `opened` does.
     """
     require(path)
-    unchanging = _is_unchanging(path)
-    with _connected(path, unchanging=unchanging) as connection:
-        if not unchanging:
-            _log_writes(connection, path)
+    with _connected(path, unchanging=_is_unchanging(path)) as connection:
         connection.execute("BEGIN")
         _check_whole(connection, path)
         file = MachineFile(connection, path)
