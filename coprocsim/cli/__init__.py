@@ -14,6 +14,9 @@ EXIT_MISTAKE = 1
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 
+ASKED_BY = "_COPROCSIM_COMPLETE"
+"""The variable by which a shell asks how a command goes on."""
+
 
 def program() -> int:
     """Do what the command line says, as the last that this process does; return the exit status."""
@@ -67,6 +70,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     from coprocsim.errors import CoprocsimError
 
     stdout = sys.stdout
+    if ASKED_BY in os.environ:
+        from coprocsim.cli.completion import prepare
+
+        prepare()
     try:
         status = root.main(arguments, prog_name="coprocsim", standalone_mode=False)
     except CoprocsimError as error:

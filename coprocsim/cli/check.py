@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from coprocsim.cli import messages
+from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import settings
 from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import json_option, print_json
@@ -18,7 +18,9 @@ EXIT_PROBLEMS = 1
 @click.command("check", epilog=examples("coprocsim check dts/system.dtb domains/instrument-cluster.cfg"))
 @click.argument("tree", metavar="SYSTEM.dtb|.dts", type=click.Path())
 @click.argument("configs", metavar="[GUEST.cfg]...", nargs=-1, type=click.Path())
-@click.option("--platform", "platforms", metavar="ID=NAME", multiple=True, help="As for `boot`.")
+@click.option(
+    "--platform", "platforms", metavar="ID=NAME", multiple=True, shell_complete=offered.platforms, help="As for `boot`."
+)
 @click.option("--config", metavar="FILE", type=click.Path(), help="As for `boot`.")
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
 @json_option

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coprocsim.cli import offered
 from coprocsim.cli.arguments import coprocs, duration, settings
 from coprocsim.cli.progress import progress_bar
 from coprocsim.cli.tables import heading, json_option, left, milliseconds, print_json, right, table
@@ -30,7 +31,14 @@ _PLAIN = str.maketrans("█▉▊▋▌▍▎▏", "#####   ")
     epilog="Example: coprocsim compare --algorithm rrobin,priority,edf --for 10s; "
     'coprocsim compare --choice "rrobin slice=5ms" --choice "rrobin slice=20ms" --for 10s',
 )
-@click.option("--algorithm", "algorithms", metavar="A,B,...", multiple=True, help="A choice for each algorithm.")
+@click.option(
+    "--algorithm",
+    "algorithms",
+    metavar="A,B,...",
+    multiple=True,
+    shell_complete=offered.algorithms,
+    help="A choice for each algorithm.",
+)
 @click.option(
     "--choice",
     "worded",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coprocsim.cli import messages
+from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import settings
 from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import heading, json_option, left, print_json, table
@@ -64,7 +64,7 @@ def _document(option: "Option") -> dict[str, object]:
 
 
 @config_command.command("set", epilog=examples("coprocsim config set COPROC_CHARGE_DEBT=y COPROC_RETRY_FLOOR_US=20"))
-@click.argument("values", metavar="NAME=VALUE...", nargs=-1, required=True)
+@click.argument("values", metavar="NAME=VALUE...", nargs=-1, required=True, shell_complete=offered.option_values)
 @click.option("--file", metavar="FILE", type=click.Path(), default=".config", show_default=True, help="The file.")
 def set_options(values: tuple[str, ...], file: str) -> None:
     """Set options in a file, which is made if it is not there.

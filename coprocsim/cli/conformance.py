@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coprocsim.cli import offered
 from coprocsim.cli.examples import examples
 from coprocsim.cli.progress import at_work_on
 from coprocsim.cli.tables import heading, json_option, print_json
@@ -26,7 +27,7 @@ _STEPS_MAX = 40
         "coprocsim conformance rrobin --examples 20", "coprocsim conformance generic --kind platform --examples 20"
     ),
 )
-@click.argument("entry", metavar="ENTRY")
+@click.argument("entry", metavar="ENTRY", shell_complete=offered.part)
 @click.option("--kind", type=click.Choice(_KINDS), help="What ENTRY is, if its name does not say.")
 @click.option(
     "--import",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from coprocsim.cli import messages
+from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import settings, size
 from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import json_option, left, print_json, right, table
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     "boot", epilog=examples("coprocsim boot dts/system.dtb", "coprocsim boot dts/system.dtb --force --seed 7")
 )
 @click.argument("tree", metavar="SYSTEM.dtb|.dts", type=click.Path())
-@click.option("--platform", "platforms", metavar="ID=NAME", multiple=True, help="Drive a coproc with this platform.")
+@click.option(
+    "--platform",
+    "platforms",
+    metavar="ID=NAME",
+    multiple=True,
+    shell_complete=offered.platforms,
+    help="Drive a coproc with this platform.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Of all that is random.")
 @click.option("--trace-limit", metavar="SIZE", callback=size, help="On disk; default: as configured, 256MiB.")
 @click.option("--config", metavar="FILE", type=click.Path(), help="What is built in; default: everything.")

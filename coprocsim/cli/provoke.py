@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from coprocsim.cli import messages
+from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import coprocs, domains, duration
 from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import json_option, left, print_json, right, table
@@ -109,7 +109,7 @@ def irq_command() -> None:
 
 @irq_command.command("raise", epilog=examples("coprocsim irq raise xxc0 op"))
 @click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
-@click.argument("line", metavar="LINE")
+@click.argument("line", metavar="LINE", shell_complete=offered.lines)
 @click.pass_obj
 def raise_irq(machine: Path, coproc: str, line: str) -> None:
     """Pulse LINE of a coproc, as if its hardware had raised it.

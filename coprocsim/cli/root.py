@@ -85,6 +85,17 @@ def machine_path(name: str) -> Path:
     return user_state_path("coprocsim") / f"{name}.sqlite"
 
 
+def machine_names() -> list[str]:
+    """Return the names of the machines that are kept, up or shut down."""
+    folder = machine_path(DEFAULT_MACHINE).parent
+    return sorted(each.stem for each in folder.glob("*.sqlite") if _NAME.fullmatch(each.stem))
+
+
+def _machines(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    del ctx, param
+    return [each for each in machine_names() if each.startswith(incomplete)]
+
+
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -103,6 +114,7 @@ def machine_path(name: str) -> Path:
     metavar="NAME",
     envvar="COPROCSIM_MACHINE",
     default=DEFAULT_MACHINE,
+    shell_complete=_machines,
     help="Which of several machines is meant, here or behind a command; COPROCSIM_MACHINE says it for all commands.",
 )
 @click.version_option(__version__, prog_name="coprocsim", message="%(prog)s %(version)s")

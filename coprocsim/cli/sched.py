@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from coprocsim.cli import messages
+from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import coprocs, domains, settings
 from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import heading, json_option, left, print_json, table, text_table
@@ -106,8 +106,13 @@ def _words(lines: "tuple[SettingLine, ...]") -> str:
     ),
 )
 @click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
-@click.argument("values", metavar="[KEY=VALUE]...", nargs=-1)
-@click.option("--algorithm", metavar="A", help="Let this algorithm share the coproc from now on.")
+@click.argument("values", metavar="[KEY=VALUE]...", nargs=-1, shell_complete=offered.parameters)
+@click.option(
+    "--algorithm",
+    metavar="A",
+    shell_complete=offered.algorithm,
+    help="Let this algorithm share the coproc from now on.",
+)
 @click.option("-d", "--domain", metavar="DOMAIN", shell_complete=domains, help="Change this domain's own parameters.")
 @click.pass_obj
 def _set(machine: Path, coproc: str, values: tuple[str, ...], algorithm: str | None, domain: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from coprocsim.cli import messages
+from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import coprocs, domains, duration
 from coprocsim.cli.examples import examples
 from coprocsim.cli.progress import Progress, Reading
@@ -75,7 +75,13 @@ def _choice_options() -> list[click.Parameter]:
         click.Option(["--to", "to_ps"], metavar="INSTANT", callback=duration, help="Up to when; default: now."),
         click.Option(["--coproc"], metavar="COPROC", shell_complete=coprocs, help="Only this coproc."),
         click.Option(["--domain"], metavar="DOMAIN", shell_complete=domains, help="Only this domain, gone or not."),
-        click.Option(["--kind", "kinds"], metavar="KIND[,KIND...]", multiple=True, help="Only these kinds of rows."),
+        click.Option(
+            ["--kind", "kinds"],
+            metavar="KIND[,KIND...]",
+            multiple=True,
+            shell_complete=offered.row_kinds,
+            help="Only these kinds of rows.",
+        ),
         click.Option(["--late"], is_flag=True, help="Only the ends of jobs that missed their deadlines."),
         click.Option(["--last"], type=click.IntRange(1, _LAST_MAX), metavar="N", help="Only the last N of them."),
     ]

@@ -4,6 +4,8 @@ import sys
 
 import click
 
+from coprocsim.cli import offered
+from coprocsim.cli.arguments import coprocs
 from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import json_option, print_json
 
@@ -18,9 +20,15 @@ _LETTERS_MAX = 1_000_000
         "coprocsim import-settings nvidia 0x00020001", "xl sched-credit | coprocsim import-settings xl - --coproc gpu0"
     ),
 )
-@click.argument("form", metavar=_FORMATS)
+@click.argument("form", metavar=_FORMATS, shell_complete=offered.settings_format)
 @click.argument("value", metavar="VALUE|-")
-@click.option("--coproc", metavar="COPROC", default="COPROC", help="Whose settings these are to be, to be shown.")
+@click.option(
+    "--coproc",
+    metavar="COPROC",
+    shell_complete=coprocs,
+    default="COPROC",
+    help="Whose settings these are to be, to be shown.",
+)
 @json_option
 def import_settings_command(form: str, value: str, coproc: str, as_json: bool) -> None:
     """Show what settings of another scheduler are here.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coprocsim.cli import messages
+from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import coprocs, domains, settings
 from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import COLUMNS, broken, json_option, left, print_json, table
@@ -27,7 +27,7 @@ def workload_command() -> None:
 )
 @click.argument("domain", metavar="DOMAIN", shell_complete=domains)
 @click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
-@click.argument("options", metavar="KEY=VALUE...", nargs=-1, required=True)
+@click.argument("options", metavar="KEY=VALUE...", nargs=-1, required=True, shell_complete=offered.workload)
 @click.pass_obj
 def set_workload(machine: Path, domain: str, coproc: str, options: tuple[str, ...]) -> None:
     """Let a domain's driver do something else from now on.

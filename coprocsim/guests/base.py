@@ -89,6 +89,12 @@ class Guest(ABC):
     example_platform: ClassVar[str] = "generic"
     """The platform whose coproc they let it drive."""
 
+    @classmethod
+    def option_names(cls, hardware: str) -> tuple[str, ...]:
+        """Return the options that it knows on that hardware model, beside `kind`: for who completes what is typed."""
+        del hardware
+        return ()
+
     @abstractmethod
     def __init__(self, site: GuestSite, options: Sequence[Setting]) -> None:
         """Read the options; parameters.BadSetting names the one that is wrong."""

@@ -11,7 +11,7 @@ import msgspec
 
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.guests.base import DataAbort, Demand, Guest, GuestPort, GuestSite
-from coprocsim.guests.drivers import driver_for
+from coprocsim.guests.drivers import driver_for, driver_of
 from coprocsim.guests.options import COMMON, Options
 from coprocsim.model import GuestEffect, JobDropped, JobEnded, JobReleased, Json, Setting
 from coprocsim.randomness import Stream
@@ -61,14 +61,18 @@ class JobGuest(Guest):
     needs_work: ClassVar[bool] = True
     """False for a kind that knows its jobs' work without the option `work`."""
 
+    @classmethod
+    def option_names(cls, hardware: str) -> tuple[str, ...]:
+        common = COMMON if cls.needs_work else tuple(name for name in COMMON if name != "work")
+        return (*common, *cls.options, *driver_of(hardware).options)
+
     def __init__(self, site: GuestSite, options: Sequence[Setting]) -> None:
         self.site = site
         self.hz = site.coproc.clock_hz
         self.driver = driver_for(site)
         self._state = _State()
         self._streams: dict[str, Stream] = {}
-        common = COMMON if self.needs_work else tuple(name for name in COMMON if name != "work")
-        self.read_options(Options(options, (*common, *self.options, *self.driver.options)))
+        self.read_options(Options(options, ("kind", *self.option_names(site.hardware))))
         self._state.release_ps = self.release_ps(0, site.start_ps)
 
     def read_options(self, options: Options) -> None:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 SIGMA_MAX = 10.0
 RATE_MIN, RATE_MAX = 1e-6, 1e9
-COMMON = ("kind", "work", "uncuttable", "deadline", "queue", "on_miss", "reaction", "dma")
+COMMON = ("work", "uncuttable", "deadline", "queue", "on_miss", "reaction", "dma")
 
 
 @dataclass(frozen=True, slots=True)
