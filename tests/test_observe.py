@@ -216,6 +216,21 @@ def test_shares_since_an_instant_that_the_trace_has_lost_are_refused(tmp_path):
     assert (idle.domain, idle.run_ps, idle.wait_ps, idle.switches) == ("dom3", 0, 0, 0)
 
 
+def test_a_domain_that_has_come_just_now_has_had_nothing_since_an_instant(tmp_path):
+    machine = booted(tmp_path, ["kind=backlog,work=1ms"])
+    control.run(machine, 20 * MS, go_on)
+    path = tmp_path / "new.cfg"
+    path.write_text(
+        'name = "new"\nmemory = 16\ncoproc = [ "xxx0" ]\ncoproc_workload = [ "xxx0,kind=backlog,work=1ms" ]\n'
+    )
+    toolstack_domain.create(machine, str(path), (), paused=False, dry_run=False)
+    with read(machine) as file:
+        first, new = span.vcoproc_spans(file, view(file), 10 * MS, None, None)
+    # The only other one has it all the time.
+    assert (first.run_ps, first.share) == (10 * MS, 1.0)
+    assert (new.domain, new.run_ps, new.wait_ps, new.switches) == ("new", 0, 0, 0)
+
+
 def test_what_happens_at_the_first_instant_itself_was_before(tmp_path):
     machine = booted(tmp_path, ["kind=backlog,work=1ms", "kind=backlog,work=1ms"])
     control.run(machine, 20 * MS, go_on)

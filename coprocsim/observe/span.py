@@ -56,7 +56,8 @@ def vcoproc_spans(
     took = {str(lane.vcoproc): lane for lane in lanes}
     happened = _Happened(file, view, from_ps)
     for each, row in rows.items():
-        times = _took(took[each], STATES[row.state])
+        # One that has come into being just now has no lane: no time has passed for it.
+        times = _took(took[each], STATES[row.state]) if each in took else Counter[str]()
         if times[UNKNOWN] or from_ps < file.trace_begins_ps:
             raise _too_old(row.coproc_id, from_ps)
         run_ps = times["run"] + times["deny"]
