@@ -86,7 +86,7 @@ class JobGuest(Guest):
         self._abandons = options.choice("on_miss", "continue", ("continue", "abandon")) == "abandon"
         self._reaction_ps = options.duration("reaction", Work(5 * PS_PER_US)).in_ps(self.hz)
         largest_bank_bytes = max((len(bank) for bank in self.driver.dma_memory), default=0)
-        self._dma_bytes = options.number("dma", 0, 0, min(largest_bank_bytes, _DMA_BYTES_MAX))
+        self._dma_bytes = options.size_bytes("dma", 0, min(largest_bank_bytes, _DMA_BYTES_MAX))
 
     def deadline_default(self) -> Work:
         """Return the relative deadline of jobs for which none is given; zero is none."""
