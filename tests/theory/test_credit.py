@@ -90,10 +90,18 @@ def closed(vcoproc: VcoprocId, since_ms: int, until_ms: int, switch_ms: int = 0)
 
 
 def test_a_switch_is_paid_for_by_whoever_is_charged_for_it():
-    # 20 ms and a switch of 10 ms: of 30 each earns 15, the first is at -15. After 14 ms the second has one left.
+    # 20 ms and a switch of 10 ms, then 24 ms of the other: of 54 each earns 27, so that the first is at -3.
     credit, (first, second) = awake(2)
     credit.ran(closed(first, 0, 20, switch_ms=10))
-    assert credit.pick(44 * MS, Turn(second, 30 * MS, 44 * MS)) == Run(second, SLICE_MS * MS)
+    assert credit.pick(54 * MS, Turn(second, 30 * MS, 54 * MS)) == Run(second, SLICE_MS * MS)
+
+
+def test_one_that_gives_way_does_so_to_those_without_credits_too():
+    # At 30 the first is at -15.
+    credit, (first, second) = awake(2)
+    credit.ran(closed(first, 0, 30))
+    credit.yield_(second, 31 * MS)
+    assert credit.pick(31 * MS, Turn(second, 30 * MS, 60 * MS)) == Run(first, SLICE_MS * MS)
 
 
 def test_one_without_credits_is_preempted_when_another_is_given_some():
@@ -109,10 +117,10 @@ def test_one_without_credits_is_preempted_when_another_is_given_some():
 
 
 def test_among_those_with_credits_left_it_goes_round():
-    # At 30 the first has paid for all four. The others give way one after the other.
+    # At 30 the first has paid for all four. The others give way one after the other, at first boosted.
     credit, (first, *others) = awake(4)
     credit.ran(closed(first, 0, 30))
-    for at_ms, (leaving, following) in enumerate(zip(others, [*others[1:], others[0]], strict=True), start=31):
+    for at_ms, (leaving, following) in enumerate(2 * list(zip(others, [*others[1:], others[0]], strict=True)), 31):
         credit.yield_(leaving, at_ms * MS)
         answer = credit.pick(at_ms * MS, Turn(leaving, (at_ms - 1) * MS, (at_ms + 29) * MS))
         assert answer == Run(following, SLICE_MS * MS)
