@@ -15,7 +15,7 @@ from coprocsim.parameters import Scope, Value
 from coprocsim.platforms import PLATFORMS
 from coprocsim.schedulers import ALGORITHMS
 from coprocsim.store import read
-from coprocsim.toolstack.analyse import analysed, shared_of
+from coprocsim.toolstack.analyse import Analysed, analysed, shared_of
 from tests.cli import golden
 from tests.machines import MS, US, Machine, described_for, settings_of
 
@@ -132,6 +132,30 @@ def test_nothing_is_ever_measured_beyond_its_bound(algorithm, data):
 @given(st.data())
 def test_nothing_is_ever_measured_beyond_its_bound_on_any_platform(algorithm, data):
     assert_bounds_hold(("reference", "generic", "crypto", "xxc", "gsx", "dsp"), algorithm, data)
+
+
+@pytest.mark.parametrize("algorithm", ["rtds", "cbs"])
+@pytest.mark.parametrize("platform", ["reference", "generic"])
+def test_a_reservation_holds_beside_jobs_in_any_number_each_of_which_has_some_work(algorithm: str, platform: str):
+    def of(crowd: str, rank: int) -> list[Analysed]:
+        wanted = [("kind=periodic,period=100ms,work=2ms,deadline=100ms", 0), (crowd, rank)]
+        machine = machine_with(platform, algorithm, MS, wanted, Sharing())
+        found = analysed(machine.board.coprocs["gpu0"], shared_of(machine.board.coprocs["gpu0"]))
+        machine.run(1_500 * MS)
+        return found
+
+    for crowd in ("kind=backlog,work=1ms,queue=1,uncuttable=all", "kind=poisson,rate=2000,work=uniform:500us-2ms"):
+        regular, any_number = of(crowd, 1)
+        assert any_number.bound.why == "the jobs of `guest2` come in any number"
+        assert regular.bound.response_ps is not None
+        assert 2 * MS < regular.vcoproc.counters.latency_ps_max <= regular.bound.response_ps
+    # Of any length, of no work to speak of, or beyond the budget, they may cause any number of switches.
+    for crowd, rank in (
+        ("kind=backlog,work=exp:1ms", 1),
+        ("kind=poisson,rate=2000,work=1ms,deadline=2ms,on_miss=abandon", 1),
+        *([("kind=backlog,work=1ms,queue=1", 2)] if algorithm == "rtds" else []),
+    ):
+        assert of(crowd, rank)[0].bound.response_ps is None
 
 
 # ---------------------------------------------------------------- the commands
