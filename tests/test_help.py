@@ -11,6 +11,7 @@ import pytest
 
 from coprocsim.cli.examples import examples_of
 from coprocsim.cli.root import COMMANDS, root
+from coprocsim.cli.xen import MEANT
 from tests.homes import PROJECT, TIMEOUT_S, Home
 
 COLUMNS = 80
@@ -98,3 +99,11 @@ def done(example: str, home: Home) -> None:
     command = ["bash", "-c", script]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", MEANT)
+def test_who_types_what_xl_knows_is_told_how_it_is_called_here(nothing, words):
+    said = nothing.quickly(f"{words} something")
+    assert f"no such command `{words}`: did you mean `coprocsim {MEANT[words]}`?" in said
+    # What is named is there.
+    assert "[exit" not in nothing.quickly(f"{MEANT[words]} --help")

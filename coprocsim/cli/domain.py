@@ -9,12 +9,17 @@ from coprocsim.cli import messages
 from coprocsim.cli.arguments import domains
 from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import facts, json_option, print_json
+from coprocsim.cli.xen import XenGroup
 
 if TYPE_CHECKING:
     from coprocsim.observe.domains import VcoprocShown
 
 
-@click.group("domain", epilog=examples("coprocsim domain create domains/minimal.cfg", "coprocsim domain show minimal"))
+@click.group(
+    "domain",
+    cls=XenGroup,
+    epilog=examples("coprocsim domain create domains/minimal.cfg", "coprocsim domain show minimal"),
+)
 def domain_command() -> None:
     """Create, destroy, pause, unpause and show domains."""
 

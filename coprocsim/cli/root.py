@@ -10,6 +10,7 @@ import click
 
 from coprocsim import __version__
 from coprocsim.cli.examples import examples
+from coprocsim.cli.xen import XenGroup
 
 DEFAULT_MACHINE = "default"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
@@ -45,7 +46,7 @@ COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(XenGroup):
     """Imports a command's module when the command is asked for; takes `--machine` behind a command, too."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

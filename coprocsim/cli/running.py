@@ -23,7 +23,8 @@ def run_command(
 ) -> None:
     """Let time pass: 10ms, 2.5s, 500us.
 
-    Ctrl-C stops the machine at an instant; everything up to it is kept, and the next `run` goes on from there. A guest
+    Ctrl-C, or SIGTERM, stops the machine at an instant; everything up to it is kept, and the next `run` goes on from
+    there. A guest
     with a backlog always has work: `--until idle` then lasts for DURATION, or until Ctrl-C.
     """
     if (cycles is None) != (coproc is None):
@@ -32,6 +33,8 @@ def run_command(
         raise click.UsageError("say how long: `run 10ms`, `run --cycles N --coproc COPROC` or `run --until idle`")
     from coprocsim.toolstack import control
 
+    if until is not None and duration_ps is None:
+        _say_what_never_ends(machine)
     with Progress() as progress:
         if cycles is not None and coproc is not None:
             ran = control.run_cycles(machine, coproc, cycles, progress)
@@ -69,6 +72,26 @@ def run_command(
         messages.warning(f"{broken}: a rule of isolation is broken; `coprocsim verify` says which, and how")
     if ran.interrupted:
         messages.note("stopped before its end; everything up to this instant is kept")
+
+
+def _say_what_never_ends(machine: Path) -> None:
+    """Say who always has work, and how a run until nobody has any ends then."""
+    from coprocsim.guests.backlog import Backlog
+    from coprocsim.observe.domains import workloads
+    from coprocsim.observe.view import view
+    from coprocsim.snapshot import WorkloadRow
+    from coprocsim.store import read
+
+    with read(machine) as file:
+        seen = view(file)
+        found = [
+            f"`{each.domain}` on `{each.coproc}`"
+            for each in workloads(seen, file.rows(WorkloadRow))
+            if each.options.get("kind") == Backlog.kind and not seen.domains[each.domain_id].paused
+        ]
+    if found:
+        has = "has" if len(found) == 1 else "have"
+        messages.note(f"{', '.join(found)} {has} a backlog, which never ends: Ctrl-C stops the run and keeps it")
 
 
 @click.command("step", epilog=examples("coprocsim step 5"))
