@@ -82,13 +82,13 @@ def test_everything_done_again_gives_the_same_trace(machine: Path):
 def test_the_history_reads_as_it_was_typed(played: Path):
     commands = [(each.at_ps // MS, each.command, each.outcome) for each in history.history(played)]
     guest = played.parent / "guest.cfg"
-    assert commands[0] == (0, f"boot {ROOT}/dts/system.dtb", "seed 7")
+    assert commands[0] == (0, f"boot {ROOT}/dts/system.dtb --platform xxx0=generic --seed 7", "seed 7")
     assert commands[1] == (0, f"domain create {guest} memory=32 --paused", "domain 1 `a`")
     assert commands[2] == (0, "domain unpause a", "")
     assert commands[4] == (0, "workload set b gpu0 kind=backlog,work=700us", "")
     assert commands[5] == (0, "run 20ms", "up to 0.020000 s")
     assert commands[6] == (20, "sched set gpu0 slice=3ms charge=debt", "")
-    assert commands[7] == (20, "fault inject gpu0 deny -d b", "")
+    assert commands[7] == (20, "fault inject gpu0 deny -d b --for 300us --times 2", "")
     assert (commands[-1][1], commands[-2][1]) == ("run 10ms", "domain destroy a")
 
 

@@ -72,8 +72,7 @@ def pause(machine: Path, name: str) -> None:
     """Stop a domain: its driver does nothing, its vcoprocs sleep, its interrupts pend."""
     from coprocsim.toolstack import domain
 
-    domain.pause(machine, name)
-    print(f"domain `{name}` is paused")
+    print(f"domain `{domain.pause(machine, name)}` is paused")
 
 
 @domain_command.command(epilog="Example: coprocsim domain unpause infotainment")
@@ -83,8 +82,7 @@ def unpause(machine: Path, name: str) -> None:
     """Let a paused domain go on."""
     from coprocsim.toolstack import domain
 
-    domain.unpause(machine, name)
-    print(f"domain `{name}` goes on")
+    print(f"domain `{domain.unpause(machine, name)}` goes on")
 
 
 @domain_command.command(epilog="Example: coprocsim domain show infotainment")

@@ -97,11 +97,12 @@ def _set(machine: Path, coproc: str, values: tuple[str, ...], algorithm: str | N
     chosen = settings(values)
     from coprocsim.toolstack import control
 
-    warnings = control.set_schedule(machine, coproc, algorithm, domain, chosen)
+    changed = control.set_schedule(machine, coproc, algorithm, domain, chosen)
     what = [
         *([] if algorithm is None else [f"algorithm {algorithm}"]),
         *(f"{each.name}={each.value}" for each in chosen),
     ]
-    print(f"{coproc}{'' if domain is None else f', {domain}'}: {', '.join(what)}")
-    for warning in warnings:
+    whose = "" if changed.domain is None else f", {changed.domain}"
+    print(f"{changed.coproc_id}{whose}: {', '.join(what)}")
+    for warning in changed.warnings:
         messages.warning(warning)
