@@ -88,7 +88,7 @@ def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
     limit_bytes = build.trace_limit_bytes if options.trace_limit_bytes is None else options.trace_limit_bytes
     path = shown_path(tree_path)
     machine = MachineRow(options.seed, 0, 0, 1, spec.model, path, blob, limit_bytes, board.checks, build.config)
-    _make_folder(machine_path.parent)
+    make_folder(machine_path.parent)
     with opened(machine_path) as file:
         if file.is_up and not options.force:
             raise StateError(
@@ -128,7 +128,8 @@ def shutdown(machine_path: Path) -> None:
         file.clear()
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the folder in which a machine is to be kept; StateError where it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
