@@ -66,6 +66,24 @@ def test_a_fault_that_would_never_come_is_refused(run, first, later, comes):
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("fault inject gpu0 deny --for 5ms --times 3 -d 1", "gpu0: deny, infotainment, for 5 ms, 3 times"),
+        ("fault inject gpu0 fail-enter --always", "gpu0: fail-enter, always"),
+        ("fault inject pcoproc0 hang", "xxx0: hang"),
+        ("sched set gpu0 -d 1 weight=512", "gpu0, infotainment: weight=512"),
+        ("workload set 1 gpu0 kind=backlog,work=1ms", "infotainment on gpu0: kind=backlog,work=1ms"),
+        ("workload clear 1 gpu0", "infotainment on gpu0: no workload"),
+        ("domain pause 1", "domain `infotainment` is paused"),
+    ],
+)
+def test_a_command_says_back_all_that_it_was_told_with_the_domain_by_name(run, line, said):
+    run("domain create domains/infotainment.cfg")
+    run("sched set gpu0 --algorithm credit")
+    assert run(line)[:2] == (0, f"{said}\n")
+
+
 def test_a_finding_names_the_domain(run):
     run("fault inject gpu0 stale-iommu --times 20")
     for config in ("infotainment", "tablet"):

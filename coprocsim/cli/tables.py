@@ -101,6 +101,19 @@ def broken(text: str, width: int) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
+def command_lines(command: str, width: int) -> list[str]:
+    """Return the lines of a command, as many words on a line as `width` has room for; a shell reads them as one."""
+    if len(printable(command)) <= width:
+        return [printable(command)]
+    lines = [""]
+    # A word that is quoted may have spaces, and an option stays with what follows it.
+    for word in re.findall(r"""(?:-\S+ (?!-))?(?:'[^']*'|"[^"]*"|\S)+""", printable(command)):
+        if lines[-1] and len(lines[-1]) + len(word) + len(" ") + len(" \\") > width:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
+
+
 # ---------------------------------------------------------------- numbers
 
 

@@ -215,17 +215,29 @@ def require(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         raise no_machine() from None
     except OSError as error:
-        raise StateError(f"cannot read the machine's file `{path}`: {error.strerror}") from error
+        why = error.strerror or str(error)
+        raise Unusable(f"cannot read the machine's file `{path}`: {why}", because=why) from error
 
 
 class NoMachine(StateError):  # noqa: N818 - it is an answer, too
     """No machine is up."""
 
 
-def damaged(path: Path, why: str) -> StateError:
+class Unusable(StateError):  # noqa: N818 - it is a file, and the user's
+    """A file that holds what no machine's holds, or is of another version.
+
+    `because` says what is wrong with it, for who means no machine's file by it.
+    """
+
+    def __init__(self, what: str, *, because: str, why: str | None = None, hint: str | None = None) -> None:
+        super().__init__(what, why=why, hint=hint)
+        self.because = because
+
+
+def damaged(path: Path, why: str) -> Unusable:
     """Return the error for a machine's file that holds what no coprocsim has written."""
     hint = "nothing was changed; move the file away to start anew, or put a good copy back"
-    return StateError(f"the machine's file `{path}` is damaged", why=why, hint=hint)
+    return Unusable(f"the machine's file `{path}` is damaged", because=why, why=why, hint=hint)
 
 
 def no_machine() -> NoMachine:
@@ -247,7 +259,8 @@ def _connected(path: Path, *, unchanging: bool = False) -> Iterator[sqlite3.Conn
             _check(connection, path)
             yield connection
     except sqlite3.DatabaseError as error:
-        raise StateError(f"cannot use the machine's file `{path}`: {error}", hint=_cure(error, path)) from error
+        what = f"cannot use the machine's file `{path}`: {error}"
+        raise Unusable(what, because=str(error), hint=_cure(error, path)) from error
 
 
 def _log_writes(connection: sqlite3.Connection, path: Path) -> None:
@@ -289,11 +302,14 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         # What SQLite says of a broken schema quotes it.
         raise damaged(path, "its schema is no text") from error
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise StateError(f"`{path}` is an SQLite file, but not a machine of coprocsim", hint="name another --machine")
+        what = "is an SQLite file, but not a machine of coprocsim"
+        raise Unusable(f"`{path}` {what}", because=f"it {what}", hint="name another --machine")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != VERSION:
-        raise StateError(
-            f"`{path}` has version {version} of the machine file, this coprocsim reads version {VERSION}",
+        what = f"has version {version} of the machine file, this coprocsim reads version {VERSION}"
+        raise Unusable(
+            f"`{path}` {what}",
+            because=f"it {what}",
             hint="use the coprocsim that wrote it, or move the file away and boot anew",
         )
 

@@ -32,8 +32,9 @@ from coprocsim.model import (
     WorkloadRequest,
 )
 from coprocsim.parameters import BadSetting, BadValue, Scope, Value
+from coprocsim.toolstack import typed
 from coprocsim.toolstack.analyse import risks
-from coprocsim.toolstack.boot import ADDRESS_STOP, FDT_MAGIC, shown_path, vcoproc_settings
+from coprocsim.toolstack.boot import ADDRESS_STOP, FDT_MAGIC, vcoproc_settings
 from coprocsim.toolstack.deeds import CreateDomain, DestroyDomain, PauseDomain, UnpauseDomain
 from coprocsim.toolstack.files import contents
 from coprocsim.toolstack.fitting import check_fit
@@ -84,7 +85,8 @@ def create(machine_path: Path, cfg_path: str, extra: Sequence[str], *, paused: b
         warnings += tuple(uncuttable(domain.vcoprocs))
         warnings += tuple(map(str, risks([each.coproc for each in domain.vcoprocs], machine.build)))
         coprocs = tuple(vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs)
-        command = " ".join(("domain create", shown_path(cfg_path), *extra, *(("--paused",) if paused else ())))
+        how = ("--paused",) if paused else ()
+        command = typed.typed("domain create", typed.file(cfg_path), *extra, *how)
         machine.did(CreateDomain.of(plan, paused=paused), command, f"domain {domain.domain_id} `{domain.name}`")
         return Created(domain.domain_id, domain.name, coprocs, (*spec.warnings, *warnings))
 
@@ -353,13 +355,13 @@ def destroy(machine_path: Path, name: str) -> Ended:
             raise StateError("Domain-0 ends with the machine", hint="`coprocsim shutdown`")
         if domain.dying:
             raise StateError(f"domain `{domain.name}` is dying already", hint="`coprocsim run 50ms` lets time pass")
-        machine.do(DestroyDomain(domain.domain_id), f"domain destroy {domain.name}")
+        machine.do(DestroyDomain(domain.domain_id), typed.typed("domain destroy", typed.called(machine.board, domain)))
         machine.hypervisor.settle()
         return Ended(domain.domain_id, domain.name, dying=domain.domain_id in machine.board.domains)
 
 
-def pause(machine_path: Path, name: str) -> None:
-    """Pause a domain; StateError for Domain-0, and if it is paused already."""
+def pause(machine_path: Path, name: str) -> str:
+    """Pause a domain; StateError for Domain-0, and if it is paused already. Returns its name."""
     with session(machine_path) as machine:
         domain = domain_named(machine.board, name)
         if domain.domain_id == DOMAIN_0:
@@ -370,13 +372,15 @@ def pause(machine_path: Path, name: str) -> None:
             )
         if domain.paused:
             raise StateError(f"domain `{domain.name}` is paused already")
-        machine.do(PauseDomain(domain.domain_id), f"domain pause {domain.name}")
+        machine.do(PauseDomain(domain.domain_id), typed.typed("domain pause", typed.called(machine.board, domain)))
+        return domain.name
 
 
-def unpause(machine_path: Path, name: str) -> None:
-    """Let a paused domain go on; StateError if it is not paused."""
+def unpause(machine_path: Path, name: str) -> str:
+    """Let a paused domain go on; StateError if it is not paused. Returns its name."""
     with session(machine_path) as machine:
         domain = domain_named(machine.board, name)
         if not domain.paused:
             raise StateError(f"domain `{domain.name}` is not paused")
-        machine.do(UnpauseDomain(domain.domain_id), f"domain unpause {domain.name}")
+        machine.do(UnpauseDomain(domain.domain_id), typed.typed("domain unpause", typed.called(machine.board, domain)))
+        return domain.name

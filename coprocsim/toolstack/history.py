@@ -6,6 +6,7 @@ with its files read, and the trace to compare with.
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -14,12 +15,13 @@ import msgspec
 
 from coprocsim import devicetree
 from coprocsim.errors import CoprocsimError, StateError
+from coprocsim.hypervisor import rest
 from coprocsim.hypervisor.machine import Hypervisor
 from coprocsim.model import TraceRow
 from coprocsim.options.build import Build
 from coprocsim.snapshot import HistoryRow, MachineRow
-from coprocsim.store import MachineFile, NoMachine, damaged, read
-from coprocsim.toolstack.boot import BootOptions, power_on
+from coprocsim.store import MachineFile, NoMachine, Unusable, damaged, opened, read
+from coprocsim.toolstack.boot import BootOptions, make_folder, power_on
 from coprocsim.toolstack.deeds import Boot, Deed, Done, Run, from_json
 from coprocsim.units import PS_PER_MS, TIMELINE_END_PS, format_duration, show_instant
 
@@ -53,6 +55,11 @@ class Replayed:
     begins_ps: int
     difference: str | None
     interrupted: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all was done, and is the same."""
+        return self.difference is None and not self.interrupted
 
 
 def history(machine_path: Path) -> list[Did]:
@@ -105,22 +112,49 @@ def replay(machine_path: Path, progress: Progress) -> Replayed:
 
 
 def replay_file(path: Path, progress: Progress) -> Replayed:
-    """Do the same with what `export` wrote; StateError for a file that holds no machine."""
+    """Do the same with what `export` wrote; StateError for a file that is not such."""
+    with _exported(path) as file:
+        return _replay(file, progress)
+
+
+def replay_and_keep(path: Path, machine_path: Path, progress: Progress) -> Replayed:
+    """Do the same, and let the machine that comes out be up at `machine_path`, with its trace and history.
+
+    StateError if one is up there. Nothing is kept where there is a difference, or the replay is stopped.
+    """
+    make_folder(machine_path.parent)
+    with opened(machine_path) as target:
+        if target.is_up:
+            raise StateError(
+                "a machine is up already, and would be lost",
+                hint="`coprocsim shutdown` ends it, `--machine NAME` keeps another one beside it",
+            )
+        with _exported(path) as file:
+            replayed = _replay(file, progress, target)
+        if not replayed.is_whole:
+            target.clear()
+    return replayed
+
+
+@contextmanager
+def _exported(path: Path) -> Iterator[MachineFile]:
+    """Open what `export` wrote; StateError for what it has not written."""
+    hint = "`coprocsim history export FILE` writes a file that can be replayed"
     try:
         with read(path) as file:
-            return _replay(file, progress)
+            yield file
     except NoMachine as error:
-        raise StateError(
-            f"there is no machine in `{path}`", hint="`coprocsim history export FILE` writes one"
-        ) from error
+        raise StateError(f"there is no machine in `{path}`", hint=hint) from error
+    except Unusable as error:
+        raise StateError(f"`{path}` cannot be replayed", why=error.because, hint=hint) from error
 
 
-def _replay(file: MachineFile, progress: Progress) -> Replayed:
+def _replay(file: MachineFile, progress: Progress, target: MachineFile | None = None) -> Replayed:
     (machine,) = file.rows(MachineRow)
     (booted, boot), *done = _deeds(file)
     assert isinstance(boot, Boot)
     recorded = file.trace(0, TIMELINE_END_PS)
-    again = _Again(machine, boot, booted.command, recorded, file.trace_begins_ps, progress)
+    again = _Again(machine, boot, booted.command, recorded, file.trace_begins_ps, progress, target)
     for row, deed in done:
         assert not isinstance(deed, Boot)
         try:
@@ -131,6 +165,9 @@ def _replay(file: MachineFile, progress: Progress) -> Replayed:
             break
     else:
         again.end()
+        if target is not None:
+            target.save(rest.to_rows(again.board, machine))
+            target.append_history(file.rows(HistoryRow))
     return Replayed(again.commands, again.rows, again.begins_ps, again.difference, again.interrupted)
 
 
@@ -145,7 +182,9 @@ class _Again:
         recorded: Iterator[TraceRow],
         begins_ps: int,
         progress: Progress,
+        target: MachineFile | None,
     ) -> None:
+        self.machine, self.target = machine, target
         self.end_ps, self.progress = machine.now_ps, progress
         self.build = Build(machine.config)
         spec = devicetree.loads(machine.tree, self.build.sharing).machine
@@ -156,6 +195,8 @@ class _Again:
         self.difference: str | None = None
         self.interrupted = False
         self._now = command
+        if target is not None:
+            target.save(rest.to_rows(self.board, machine))
         self._compare()
 
     def do(self, command: str, deed: Deed | Run) -> None:
@@ -197,6 +238,8 @@ class _Again:
                 self._differ(recorded, row)
                 break
             self.rows += 1
+        if self.target is not None:
+            self.target.append_trace(self.board.trace, self.machine.trace_limit_bytes)
         self.board.trace.clear()
 
     def _differ(self, recorded: "TraceRow | None", row: "TraceRow | None") -> None:
