@@ -286,7 +286,7 @@ def test_every_problem_has_all_keys(home: Home):
     assert [list(each) for each in document["problems"]] == [keys] * 3
     assert [in_tree[key] for key in keys[4:]] == ["own.dtb", None, None, SCF, "coproc-wieght"]
     assert [in_config[key] for key in keys[4:]] == ["own.cfg", 3, 13, None, None]
-    assert (in_config["severity"], in_config["hint"]) == ("error", "the tree shares `gpu0`")
+    assert (in_config["severity"], in_config["hint"]) == ("error", "this machine shares `gpu0`")
 
 
 def test_boot_and_domain_create_still_stop_at_the_first_mistake(home: Home):

@@ -128,7 +128,7 @@ def test_an_unknown_name_is_met_with_the_nearest(show):
     assert "did you mean `dom1`?" in show("--domain", "dom11", status=1)
     # Thirteen kinds are few enough to be named all.
     assert "`setting`, `domain`\n" in show("--kind", "miss", status=1)
-    assert "the tree shares `xxx0`" in show("--coproc", "xxx1", status=1)
+    assert "this machine shares `xxx0`" in show("--coproc", "xxx1", status=1)
 
 
 def test_chunks_outside_of_the_time_are_not_even_unpacked(tmp_path: Path, monkeypatch, capsys):
