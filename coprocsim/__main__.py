@@ -2,7 +2,7 @@
 
 import sys
 
-from coprocsim.cli import main
+from coprocsim.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

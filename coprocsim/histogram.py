@@ -5,8 +5,13 @@ new is counted by value, and goes into the histogram when there is much of it, o
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from coprocsim.errors import StateError
 from coprocsim.units import TIMELINE_END_PS
+
+if TYPE_CHECKING:
+    from hdrh.histogram import HdrHistogram
 
 # As exact as a time that is read off a screen: a value counts for those less than 0.1 % above it.
 _DIGITS = 3
@@ -40,7 +45,7 @@ class Histogram:
 
         histogram = HdrHistogram(1, TIMELINE_END_PS, _DIGITS)
         if self._encoded:
-            histogram.decode_and_add(self._encoded)
+            histogram.add(_decoded(self._encoded))
         for time_ps, count in self._fresh.items():
             histogram.record_value(time_ps, count)
         self._encoded = histogram.encode().decode("ascii")
@@ -52,8 +57,23 @@ def percentiles(encoded: str, wanted: Sequence[float]) -> tuple[int, list[int]]:
 
     A percentile is one of the times (nearest rank), rounded up by less than 0.1 %.
     """
-    from hdrh.histogram import HdrHistogram  # noqa: PLC0415 - as above
-
-    histogram = HdrHistogram.decode(encoded)
+    histogram = _decoded(encoded)
     found = histogram.get_percentile_to_value_dict(wanted)
     return histogram.get_total_count(), [found[each] for each in wanted]
+
+
+def _decoded(encoded: str) -> "HdrHistogram":
+    """Return the histogram that was encoded; StateError if nobody has encoded that."""
+    import zlib  # noqa: PLC0415 - as above
+
+    from hdrh.codec import HdrCookieException, HdrLengthException  # noqa: PLC0415 - as above
+    from hdrh.histogram import HdrHistogram  # noqa: PLC0415 - as above
+
+    try:
+        return HdrHistogram.decode(encoded)
+    except (zlib.error, HdrCookieException, HdrLengthException, ValueError, IndexError) as error:
+        raise StateError(
+            "the machine's file is damaged",
+            why=f"how times are spread cannot be read: {error}",
+            hint="nothing was changed; put a good copy of it back, or boot anew with `boot --force`",
+        ) from error

@@ -251,6 +251,7 @@ class DomainSpec:
     coprocs: tuple[CoprocRequest, ...]
     workloads: tuple[WorkloadRequest, ...]
     name_place: Span
+    memory_place: Span | None = None
     uuid: str | None = None
     device_tree: Setting | None = None
     iomem: tuple[tuple[range, Span], ...] = ()

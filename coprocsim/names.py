@@ -17,7 +17,7 @@ def coproc_id(name: str, paths: Mapping[str, str], aliases: Mapping[str, str]) -
         if its_path == path:
             return known
     near = [*paths, *(paths.values() if name.startswith("/") else ())]
-    raise LookupFailed(f"no shared coproc `{name}`", hint=did_you_mean(name, near, "the tree shares"))
+    raise LookupFailed(f"no shared coproc `{name}`", hint=did_you_mean(name, near, "this machine shares"))
 
 
 def domain_id(name: str, names: Mapping[int, str]) -> int:

@@ -8,8 +8,9 @@ in its `pyproject.toml`:
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from traceback import walk_tb
 from typing import Generic, TypeVar, cast
 
 from coprocsim.errors import PluginError
@@ -118,7 +119,7 @@ def imported(place: str) -> object:
 def _loaded(point: EntryPoint, why: str | None, hint: str) -> object:
     try:
         found: object = point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         what = f"`{point.value}` cannot be imported: {type(error).__name__}: {error}"
         raise PluginError(what, why=why, hint=hint) from error
     return found
@@ -132,6 +133,27 @@ def author_of(modules: Iterable[str]) -> tuple[str, str] | None:
         if package is not None:
             return module, package
     return None
+
+
+def raised_in(error: BaseException | None) -> list[str]:
+    """Return the modules through which `error` went, the innermost last; those of the process that raised it."""
+    if error is None:
+        return []
+    if isinstance(error, RaisedElsewhere):
+        return list(error.modules)
+    return [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
+
+
+class RaisedElsewhere(Exception):  # noqa: N818 - says what has happened
+    """A part has raised something in another process, or we have: the traceback as text, and through which modules."""
+
+    def __init__(self, text: str, modules: Sequence[str]) -> None:
+        super().__init__(text, modules)
+        self.text = text
+        self.modules = modules
+
+    def __str__(self) -> str:
+        return f"in another process\n{self.text}"
 
 
 def others() -> dict[str, str]:

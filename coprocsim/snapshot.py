@@ -189,6 +189,13 @@ class DomainSettingRow(NamedTuple):
     value: int | str
 
 
+class GoneRow(NamedTuple):
+    """A domain that is gone: the trace and the counters of others may still name it."""
+
+    domain_id: int
+    name: str
+
+
 class DomainRow(NamedTuple):
     """A domain; 0 is Domain-0."""
 
@@ -337,6 +344,7 @@ class Snapshot:
     faults: list[FaultRow] = field(default_factory=list)
     domain_settings: list[DomainSettingRow] = field(default_factory=list)
     domains: list[DomainRow] = field(default_factory=list)
+    gone: list[GoneRow] = field(default_factory=list)
     banks: list[BankRow] = field(default_factory=list)
     config: list[ConfigRow] = field(default_factory=list)
     vcoprocs: list[VcoprocRow] = field(default_factory=list)

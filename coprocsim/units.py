@@ -95,14 +95,14 @@ def parse_work(text: str) -> Work:
 
 
 def format_duration(time_ps: int) -> str:
-    """Return the exact time in the largest unit that needs no fraction below a thousandth: `16.6ms`, `10ms`, `1ps`."""
-    for unit in ("s", "ms", "us", "ns"):
+    """Return the exact time, as it is typed, in the largest unit of which it has one: `16.6ms`, `2.50294248s`."""
+    for unit in ("s", "ms", "us", "ns", "ps"):
         per_unit = _UNITS_PS[unit]
-        if abs(time_ps) >= per_unit and time_ps % (per_unit // 1000) == 0:
+        if abs(time_ps) >= per_unit:
             whole, rest = divmod(abs(time_ps), per_unit)
-            digits = f"{rest * 1000 // per_unit:03}".rstrip("0")
+            digits = f"{rest:0{len(str(per_unit)) - 1}}".rstrip("0") if rest else ""
             return f"{'-' * (time_ps < 0)}{whole}{'.' * bool(digits)}{digits}{unit}"
-    return "0s" if time_ps == 0 else f"{time_ps}ps"
+    return "0s"
 
 
 def show_duration(time_ps: int) -> str:
@@ -135,6 +135,14 @@ def show_size(size_bytes: int) -> str:
         if size_bytes >= per_unit:
             return f"{size_bytes / per_unit:.4g} {unit}"
     return f"{size_bytes} B"
+
+
+def format_size(size_bytes: int) -> str:
+    """Return the exact size, as it is typed, in the largest unit that needs no fraction: `256MiB`, `4096`."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if size_bytes and size_bytes % _SIZES_BYTES[unit] == 0:
+            return f"{size_bytes // _SIZES_BYTES[unit]}{unit}"
+    return str(size_bytes)
 
 
 def parse_size_bytes(text: str) -> int:

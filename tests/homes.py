@@ -37,6 +37,19 @@ class Home:
         out, err = process.communicate(timeout=TIMEOUT_S)
         return process.returncode, out, err
 
+    def python(self, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Return what Python does with `code`, in a process of its own."""
+        command = [sys.executable, "-c", code, *arguments]
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+
     def quickly(self, line: str) -> str:
         """Return what a command says, run in this process."""
         return golden.run(f"coprocsim {line}", self.folder)

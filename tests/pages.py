@@ -1,7 +1,7 @@
 """HTML pages: what is in one, and one open in a browser."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
@@ -73,3 +73,21 @@ def look_at(chrome: "Chrome", path: Path, width: int = 1000, *, dark: bool = Fal
     chrome.get(path.as_uri())
     drawn = "return document.querySelector('canvas').dataset.rectangles"
     WebDriverWait(chrome, 30).until(lambda _: chrome.execute_script(drawn))
+
+
+@contextmanager
+def fingers(chrome: "Chrome") -> Iterator[Callable[..., None]]:
+    """Let the screen be one that is touched: give where the fingers are, in pixels of the view; nowhere lifts them."""
+    down: list[tuple[float, float]] = []
+
+    def touch(*places: tuple[float, float]) -> None:
+        kind = "touchEnd" if len(places) < len(down) else "touchStart" if len(places) > len(down) else "touchMove"
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
+        chrome.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        down[:] = places
+
+    chrome.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 5})
+    try:
+        yield touch
+    finally:
+        chrome.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})

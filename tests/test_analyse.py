@@ -15,7 +15,7 @@ from coprocsim.parameters import Scope, Value
 from coprocsim.platforms import PLATFORMS
 from coprocsim.schedulers import ALGORITHMS
 from coprocsim.store import read
-from coprocsim.toolstack.analyse import analysed, shared_of
+from coprocsim.toolstack.analyse import Analysed, analysed, shared_of
 from tests.cli import golden
 from tests.machines import MS, US, Machine, described_for, settings_of
 
@@ -67,6 +67,8 @@ def own_of(algorithm: str, rank: int) -> dict[str, Value]:
             return {"priority": rank}
         case "fixed":
             return {"slots": 1 + rank}
+        case "fair" | "timebased":
+            return {"weight": (100, 200, 256, 1024)[rank]}
         case "rtds" | "cbs":
             more = {"extratime": int(rank == 2)} if algorithm == "rtds" else {}
             return {"budget": (5 + 3 * rank) * MS, "period": (40, 60, 80, 120)[rank] * MS, **more}
@@ -80,7 +82,9 @@ def machine_with(
     """Return a machine whose coproc has a vcoproc for each (workload, rank)."""
     machine = Machine()
     scheduler = ALGORITHMS[algorithm]
-    values = scheduler.defaults(Scope.COPROC) | ({"slice": slice_ps} if algorithm == "rrobin" else {})
+    # Nobody is new.
+    more = {"rrobin": {"slice": slice_ps}, "fair": {"slice": slice_ps}, "timebased": {"new-first": 0}}
+    values = scheduler.defaults(Scope.COPROC) | more.get(algorithm, {})
     described = described_for(PLATFORMS[platform], "gpu0", 600_000_000)
     coproc = machine.coproc(
         "gpu0", PLATFORMS[platform], scheduler, settings=values, sharing=sharing, described=described
@@ -96,7 +100,7 @@ def assert_bounds_hold(platforms: Sequence[str], algorithm: str, data: st.DataOb
     """Assert that on a drawn machine nothing takes longer, or is later, than analysis says of it."""
     platform = data.draw(st.sampled_from(platforms))
     # What is reserved for one is little of the coproc; and beside jobs in any number there is often no bound.
-    rarer = 20 if algorithm in ("fixed", "rtds", "cbs") else 1
+    rarer = 20 if algorithm in ("fixed", "rtds", "cbs", "timebased") else 1
     regular = algorithm in ("rtds", "cbs") and data.draw(st.sampled_from((True, True, False)))
     kinds = ("periodic",) if regular else KINDS
     guests = st.tuples(workloads(platform != "dsp", kinds, rarer), st.integers(0, 3))
@@ -115,7 +119,7 @@ def assert_bounds_hold(platforms: Sequence[str], algorithm: str, data: st.DataOb
             assert counters.missed == 0
 
 
-@pytest.mark.parametrize("algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs"])
+@pytest.mark.parametrize("algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs", "fair", "timebased"])
 @settings(max_examples=8, suppress_health_check=FILTERED)
 @given(st.data())
 def test_nothing_is_ever_measured_beyond_its_bound(algorithm, data):
@@ -123,11 +127,35 @@ def test_nothing_is_ever_measured_beyond_its_bound(algorithm, data):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs"])
+@pytest.mark.parametrize("algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs", "fair", "timebased"])
 @settings(max_examples=150, suppress_health_check=FILTERED)
 @given(st.data())
 def test_nothing_is_ever_measured_beyond_its_bound_on_any_platform(algorithm, data):
     assert_bounds_hold(("reference", "generic", "crypto", "xxc", "gsx", "dsp"), algorithm, data)
+
+
+@pytest.mark.parametrize("algorithm", ["rtds", "cbs"])
+@pytest.mark.parametrize("platform", ["reference", "generic"])
+def test_a_reservation_holds_beside_jobs_in_any_number_each_of_which_has_some_work(algorithm: str, platform: str):
+    def of(crowd: str, rank: int) -> list[Analysed]:
+        wanted = [("kind=periodic,period=100ms,work=2ms,deadline=100ms", 0), (crowd, rank)]
+        machine = machine_with(platform, algorithm, MS, wanted, Sharing())
+        found = analysed(machine.board.coprocs["gpu0"], shared_of(machine.board.coprocs["gpu0"]))
+        machine.run(1_500 * MS)
+        return found
+
+    for crowd in ("kind=backlog,work=1ms,queue=1,uncuttable=all", "kind=poisson,rate=2000,work=uniform:500us-2ms"):
+        regular, any_number = of(crowd, 1)
+        assert any_number.bound.why == "the jobs of `guest2` come in any number"
+        assert regular.bound.response_ps is not None
+        assert 2 * MS < regular.vcoproc.counters.latency_ps_max <= regular.bound.response_ps
+    # Of any length, of no work to speak of, or beyond the budget, they may cause any number of switches.
+    for crowd, rank in (
+        ("kind=backlog,work=exp:1ms", 1),
+        ("kind=poisson,rate=2000,work=1ms,deadline=2ms,on_miss=abandon", 1),
+        *([("kind=backlog,work=1ms,queue=1", 2)] if algorithm == "rtds" else []),
+    ):
+        assert of(crowd, rank)[0].bound.response_ps is None
 
 
 # ---------------------------------------------------------------- the commands
@@ -152,6 +180,37 @@ def test_a_deadline_that_can_be_missed_is_warned_of_with_figures_and_a_cure(fold
     ]
     golden.run("coprocsim sched set xxx0 --algorithm edf", folder)
     assert "warning" not in golden.run("coprocsim domain create polite.cfg name=\\'another\\'", folder)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "figure", "cure"),
+    [
+        # All is done in two jobs of 4 ms, of 5 changes each: it comes, it ends, and after its turns; one change is
+        # under way, and the handler is 5 us late. A change takes 5.804 us.
+        ("fair slice=3ms", "8.069 ms", "more `weight`, "),
+        # A tick of 1 ms, the other's job and its handler, 4 ms, 3 changes, the handler.
+        ("timebased", "9.027 ms", ""),
+    ],
+)
+def test_shares_by_weight_are_warned_of_like_the_others(folder, algorithm, figure, cure):
+    golden.run(f"coprocsim sched set xxx0 --algorithm {algorithm}", folder)
+    assert "warning" not in golden.run("coprocsim domain create frames.cfg", folder)
+    output = golden.run("coprocsim domain create frames.cfg name=\\'another\\'", folder)
+    late = "; ".join(f"`{name}` is due after 8 ms, and a job may take {figure}" for name in ("frames", "another"))
+    assert output.splitlines()[1:] == [
+        f"warning: on `xxx0` deadlines can be missed: {late}",
+        f" hint: `coprocsim analyse xxx0` shows the figures; {cure}less work, longer periods or fewer domains help",
+    ]
+
+
+def test_credit_has_no_bound_and_says_why(folder):
+    golden.run("coprocsim sched set xxx0 --algorithm credit", folder)
+    golden.run("coprocsim domain create frames.cfg", folder)
+    output = golden.run("coprocsim analyse xxx0", folder)
+    assert output.splitlines()[-1] == (
+        "frames: no bound: `credit` keeps shares in the long run only: whoever wakes with credits left may go first"
+        " each time"
+    )
 
 
 def test_the_cure_is_one(folder):

@@ -95,6 +95,10 @@ def test_what_no_theory_here_covers_says_so():
     at_head = replace(TURNS, settings={"slice": 2, "wake": "head"})
     for shared, why in (
         (replace(FREE, algorithm="lottery"), "there is no analysis of `lottery` here"),
+        (
+            replace(FREE, algorithm="credit"),
+            "`credit` keeps shares in the long run only: whoever wakes with credits left may go first each time",
+        ),
         (replace(FREE, polled=True), "without an interrupt line its driver only looks from time to time"),
         (at_head, "with `wake=head` any number of turns may come before its own"),
     ):
@@ -115,27 +119,45 @@ def reserved(algorithm: str, *users: tuple[Demand, dict[str, Value]], shared: Sh
     return bounds(replace(shared, algorithm=algorithm, settings={"frequency": 100}), named)
 
 
-def test_budgets_pay_for_the_switches_that_others_may_cause():
-    mine = (job(10, 1000), BUDGETS)
-    # In a period of 100 each of the two has up to two new budgets and two jobs, of two changes, and one is under way:
-    # 17, which leaves 23 of 40. The job is 12 with its own two, after two gaps of 77.
-    assert reserved("rtds", mine, mine, shared=COSTLY)[0] == Bound(Verdict.MET, 12 + 2 * 77)
-    # By the end of the first period, all of which its 12 and the 16 of the others' fit into; and 9 late: each may bring
-    # a budget and a job at once, and one change is under way.
-    assert reserved("cbs", mine, mine, shared=COSTLY)[0] == Bound(Verdict.MET, 100 + 9)
-    # Where switches are free it does not matter how many there are; where not, nobody can say.
+def test_a_budget_that_is_used_up_waits_for_the_next_one():
     many = (job(1, None), BUDGETS)
-    for algorithm, response in (("rtds", 10 + 2 * 60), ("cbs", 100)):
-        assert reserved(algorithm, mine, many)[0] == Bound(Verdict.MET, response)
+    # A gap of 60 before each of two budgets, and one more.
+    assert reserved("rtds", (job(50, 1000), BUDGETS), many)[0] == Bound(Verdict.MET, 50 + 3 * 60)
+    # One that never uses it up waits for 40 of the other one at the end of a period, and 40 of the next.
+    assert reserved("rtds", (job(10, 1000), BUDGETS), many)[0] == Bound(Verdict.MET, 10 + 40 + 40)
+    # By its deadline of 100 it has waited for the other one's part of that.
+    assert reserved("cbs", (job(10, 1000), BUDGETS), many)[0] == Bound(Verdict.MET, 10 + 40)
+
+
+def test_budgets_pay_for_the_switches_that_others_may_cause():
+    mine, other = (job(45, 1000), BUDGETS), (job(10, 1000), BUDGETS)
+    # In a period of 100 each of the two has up to two new budgets and two jobs, of two changes, and one is under way:
+    # 17, which leaves 23 of 40. The job has two of those, after three gaps of 77.
+    assert reserved("rtds", mine, other, shared=COSTLY)[0] == Bound(Verdict.MET, 45 + 3 * 77)
+    # Its 10 and 16 of eight such have the first period, and 40 of that are the other one's; and 9 late: each may bring
+    # a budget and a job at once, and one change is under way.
+    mine, other = (job(10, 1000), BUDGETS), (job(300, 1000), BUDGETS)
+    assert reserved("cbs", mine, other, shared=COSTLY)[0] == Bound(Verdict.MET, 10 + 16 + 40 + 9)
+    # Where switches are free it does not matter how many there are; where not, nobody can say.
+    for algorithm in ("rtds", "cbs"):
         why = "the jobs of `b` come in any number"
-        assert reserved(algorithm, mine, many, shared=COSTLY)[0] == Bound(Verdict.NO_BOUND, None, why)
+        found = reserved(algorithm, mine, (job(1, None), BUDGETS), shared=COSTLY)
+        assert found[0] == Bound(Verdict.NO_BOUND, None, why)
+
+
+def test_where_no_budget_is_used_up_no_job_takes_longer_than_all_of_them_together():
+    # Two jobs of 10 and their own two changes each, one change under way; and two for each budget, one of which had
+    # begun before.
+    mine = (job(10, 1000), BUDGETS)
+    for algorithm in ("rtds", "cbs"):
+        assert reserved(algorithm, mine, mine, shared=COSTLY)[0] == Bound(Verdict.MET, 24 + 1 + 4 + 4)
 
 
 def test_a_denial_of_another_comes_on_top():
-    holding = (job(30, 1000, uncuttable_ps=30), BUDGETS)
+    holding = (job(30, None, uncuttable_ps=30), BUDGETS)
     # rtds: 100 less 40 and 30 are 30 sure. cbs: as much later.
     assert reserved("rtds", (job(10, 1000), BUDGETS), holding)[0] == Bound(Verdict.MET, 10 + 2 * 70)
-    assert reserved("cbs", (job(10, 1000), BUDGETS), holding)[0] == Bound(Verdict.MET, 100 + 30)
+    assert reserved("cbs", (job(10, 1000), BUDGETS), holding)[0] == Bound(Verdict.MET, 10 + 40 + 30)
     # fixed: 4 of each slot of 10 may be denied; 12 take two of the 6 that are left of a cycle of 20.
     one: dict[str, Value] = {"slots": 1}
     ms = 10**9
@@ -154,12 +176,91 @@ def test_slots_belong_also_to_those_that_have_no_jobs():
     assert found[0] == Bound(Verdict.MET, 2 * 3 * slot_ps + 15 * 10**9)
 
 
-def test_one_alone_is_stopped_at_the_end_of_its_budget_and_lost_if_it_does_not_let_go():
+def test_one_alone_is_stopped_at_the_end_of_its_budget_under_rtds_and_lost_if_it_does_not_let_go():
     alone = (job(50, 1000, uncuttable_ps=50), BUDGETS)
-    assert reserved("cbs", alone, shared=IMPATIENT) == [Bound(Verdict.MET, 200)]
+    assert reserved("cbs", alone, shared=IMPATIENT) == [Bound(Verdict.MET, 50)]
     assert reserved("rtds", alone, shared=IMPATIENT)[0].verdict is Verdict.MISSED
 
 
 def test_work_that_is_more_than_what_is_reserved_can_be_late():
     for algorithm in ("rtds", "cbs"):
-        assert reserved(algorithm, (job(50, 100), BUDGETS), (job(1, 1000), BUDGETS))[0].verdict is Verdict.MISSED
+        assert reserved(algorithm, (job(50, 100), BUDGETS), (job(1, None), BUDGETS))[0].verdict is Verdict.MISSED
+
+
+# ---------------------------------------------------------------- shares
+
+
+def shares(*users: tuple[Demand, int], shared: Shared = FREE) -> list[Bound]:
+    """Return the bounds of vcoprocs `a`, `b`, …, (demand, weight), under `fair` with requests of 1000."""
+    named = [User(name, wants, {"weight": weight}) for name, (wants, weight) in zip("abcdef", users, strict=False)]
+    return bounds(replace(shared, algorithm="fair", settings={"slice": 1000}), named)
+
+
+def test_a_share_is_a_rate_after_a_request_of_each_other():
+    mine, any_number = (job(500, 100_000), 1), job(1, None)
+    # Two thirds are others': 500 take 1500, after a request of each that is as long as its weight against one's own, or
+    # 1000 if that is more, and 3 of what is rounded up.
+    assert shares(mine, (any_number, 2))[0] == Bound(Verdict.MET, 1500 + 2000 + 3)
+    assert shares((mine[0], 2), (any_number, 1), (any_number, 1))[0] == Bound(Verdict.MET, 1000 + 2 * 1000 + 2)
+    # What cannot be cut makes a request longer.
+    assert shares(mine, (replace(any_number, uncuttable_ps=70), 2))[0] == Bound(Verdict.MET, 1500 + 2070 + 3)
+    # Three at once, due to jitter: the third has waited for 100 at least.
+    late = (job(500, 100_000, jitter_ps=199_900), 1)
+    assert shares(late, (any_number, 2))[0].response_ps == 3 * 1500 + 2000 + 3 - 100
+    assert shares((job(500, 1400), 1), (any_number, 2))[0].why == "its share may be too small for its work"
+
+
+def test_who_asks_for_little_takes_no_more_than_that():
+    # All that is asked for is 500 and 100, though a share of a half might have to wait for a request of 1000.
+    assert shares((job(500, 2000), 1), (job(100, 2000), 1))[0] == Bound(Verdict.MET, 600)
+
+
+def test_switches_that_nobody_pays_for_have_a_bound_where_jobs_are_counted():
+    mine, other = (job(10, 10**6), 1), (job(1, None), 1)
+    assert shares(mine, other, shared=COSTLY)[0].why == (
+        "the jobs of `b` come in any number, and each may cost a switch"
+    )
+
+
+# ---------------------------------------------------------------- turns that end with a job
+
+
+def turns(*users: tuple[Demand, int], shared: Shared = FREE, idle: int = 0, new_first: int = 0) -> list[Bound]:
+    """Return the bounds of vcoprocs `a`, `b`, …, (demand, weight), with turns of 10 and 1000 to share in a period."""
+    named = [User(name, wants, {"weight": weight}) for name, (wants, weight) in zip("abcdef", users, strict=False)]
+    named += [User("idle", NOTHING, {"weight": idle})] * (idle > 0)
+    shared = replace(shared, algorithm="timebased", settings={"tick": 10, "period": 1000, "new-first": new_first})
+    return bounds(shared, named)[: len(users)]
+
+
+def test_a_turn_ends_with_the_job_that_goes_on_as_its_tick_is_over():
+    mine, any_number = (job(50, 1000), 1), job(70, None)
+    assert turns(mine, (any_number, 1))[0] == Bound(Verdict.MET, 10 + 70 + 50)
+    # Its end is known 5 later, and the next one cannot be cut for 30.
+    slow = replace(any_number, reaction_ps=5, uncuttable_ps=30)
+    assert turns(mine, (slow, 1), (any_number, 1))[0] == Bound(Verdict.MET, 10 + 70 + 5 + 30 + 10 + 70 + 50)
+    # Where the next job may come before one's own handler knows of the last, that may end its turn: two turns of each.
+    handled = job(50, 1000, reaction_ps=3)
+    assert turns((handled, 1), (any_number, 1))[0] == Bound(Verdict.MET, 10 + 70 + 50 + 3)
+    early = turns((replace(handled, jitter_ps=950), 1), (any_number, 1))[0]
+    assert early == Bound(Verdict.MET, 2 * (2 * (10 + 70) + 50) - (1000 - 950) + 3)
+    # Four changes of 1: one under way, two of the others' turns, one of its own.
+    assert turns(mine, (any_number, 1), (any_number, 1), shared=COSTLY)[0] == Bound(Verdict.MET, 2 * (10 + 70) + 50 + 4)
+    # For the first seconds of a vcoproc there is no bound for the others.
+    first, second = turns(mine, mine, new_first=2000)
+    why = "the bound holds once nobody is new: for `new-first` one that is created comes before all others"
+    assert first.why == second.why == why
+    assert turns(mine, new_first=2000)[0].why is None
+    endless = turns(mine, (Demand(None, 0, None), 1))[0]
+    assert endless.why == "the jobs of `b` may be of any length, and are not preempted"
+
+
+def test_a_budget_must_do_for_a_period_and_for_what_waited_before_it():
+    # With a response of 90, 11 jobs may want to be done in a period, and one more: 600. Half of a period is less, also
+    # if the other half belongs to one that has no jobs.
+    mine, other = job(50, 100), job(30, None)
+    assert turns((mine, 3), (other, 1))[0] == Bound(Verdict.MET, 10 + 30 + 50)
+    why = "its budget may be used up: then it waits for the next period"
+    assert turns((mine, 1), (other, 1))[0] == Bound(Verdict.MISSED, None, why)
+    assert turns((mine, 3), (other, 1), idle=4)[0].why == why
+    assert turns((mine, 3), (job(50, None), 1))[0].why == "its turns may be too few for its work"

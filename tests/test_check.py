@@ -180,7 +180,17 @@ def test_more_reserved_than_there_is_is_warned_of_where_it_becomes_too_much(home
     assert warnings(found(home, "own.dtb one.cfg two.cfg", 0)) == []
     problems = found(home, "own.dtb one.cfg two.cfg three.cfg", 0)
     assert warnings(problems) == ["120 % of `gpu0` are reserved: `one` 50 %, `two` 30 %, `three` 40 %"]
-    assert (problems[-1]["path"], problems[-1]["line"], problems[-1]["column"]) == ("three.cfg", 4, 27)
+    assert (problems[-1]["path"], problems[-1]["line"], problems[-1]["column"]) == ("three.cfg", 3, 13)
+
+
+def test_more_work_than_there_is_time_is_warned_of_where_no_theory_speaks_of_deadlines(home: Home):
+    tree(home, {"coproc-sched": "credit"})
+    # 5/8 are 62.5 %; with 3/6 more it is 112.5 %.
+    for name, load in (("one", "period=8ms,work=5ms"), ("two", "period=6ms,work=3ms")):
+        config(home, name, f'coproc = [ "gpu0" ]\ncoproc_workload = [ "gpu0,kind=periodic,{load}" ]')
+    assert warnings(found(home, "own.dtb one.cfg", 0)) == []
+    said = warnings(found(home, "own.dtb one.cfg two.cfg", 0))
+    assert said == ["`gpu0` may be asked for 112.5 % of its time: `one` 62.5 %, `two` 50 %"]
 
 
 def test_a_turn_that_a_switch_uses_up_is_an_error_and_deadlines_and_jobs_at_risk_are_warned_of(home: Home):
@@ -276,7 +286,7 @@ def test_every_problem_has_all_keys(home: Home):
     assert [list(each) for each in document["problems"]] == [keys] * 3
     assert [in_tree[key] for key in keys[4:]] == ["own.dtb", None, None, SCF, "coproc-wieght"]
     assert [in_config[key] for key in keys[4:]] == ["own.cfg", 3, 13, None, None]
-    assert (in_config["severity"], in_config["hint"]) == ("error", "the tree shares `gpu0`")
+    assert (in_config["severity"], in_config["hint"]) == ("error", "this machine shares `gpu0`")
 
 
 def test_boot_and_domain_create_still_stop_at_the_first_mistake(home: Home):

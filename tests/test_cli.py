@@ -145,6 +145,21 @@ def test_ctrl_c_while_waiting_for_another_command_changes_nothing(home):
     assert home.dump() == before
 
 
+def test_a_machine_is_not_put_into_a_file_that_goes_away_while_its_boot_waits(home):
+    home.quickly("boot dts/minimal.dtb")
+    connection = sqlite3.connect(home.file, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    process = home.start("boot", "dts/minimal.dtb", "--force")
+    time.sleep(1.5)
+    assert process.poll() is None, "it waits"
+    home.file.unlink()
+    connection.execute("ROLLBACK")
+    connection.close()
+    _, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 1
+    assert "default.sqlite` was removed while this command waited for another one\n hint: try again\n" in err
+
+
 def test_a_command_that_fails_leaves_the_machine_as_it_was(home):
     home.busy()
     home.quickly("run 20ms")
@@ -511,7 +526,12 @@ def test_colours_are_for_terminals_whose_users_want_them(looked_at, arguments):
     coloured = on_a_terminal(looked_at, *arguments)
     assert "\033[" in coloured
     assert on_a_terminal(looked_at, *arguments, NO_COLOR="1").replace("\r", "") == plain
-    assert re.sub(r"\033\[[\d;]*m", "", coloured).replace("\r", "").split() == plain.split()
+    assert lines_of(re.sub(r"\033\[[\d;]*m", "", coloured)) == lines_of(plain)
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text without what is blank at their ends."""
+    return [line.rstrip() for line in text.splitlines()]
 
 
 def test_an_error_is_coloured_on_a_terminal_only(home):
@@ -551,9 +571,10 @@ def test_which_check_is_being_made_is_shown_on_a_terminal_only(home):
 
 def test_a_progress_bar_is_shown_on_a_terminal_only(home):
     home.busy()
-    status, _, err = home.run("run", "100ms")
-    assert (status, err) == (0, "")
-    assert "%" in on_a_terminal(home, "run", "100ms")
+    for command in (("run", "100ms"), ("trace", "export", "out.csv"), ("report", "out.html")):
+        status, _, err = home.run(*command)
+        assert (status, err) == (0, "")
+        assert "%" in on_a_terminal(home, *command)
 
 
 def test_no_cell_is_cut_or_wrapped(home):
@@ -716,3 +737,47 @@ def test_a_damaged_trace_is_an_error(home):
     assert status == 1
     assert err.startswith("error: the machine's trace is damaged\n")
     assert "boot --force" in err
+
+
+# ---------------------------------------------------------------- Ctrl-C before there is anything to do
+
+
+INTERRUPTED = "error: interrupted; nothing was changed\n"
+
+
+@pytest.mark.parametrize("module", ["click", "coprocsim.cli.root", "coprocsim.toolstack.control", "coprocsim.engine"])
+def test_ctrl_c_while_something_is_imported_is_said_in_a_line(module, home):
+    home.quickly("boot dts/minimal.dtb")
+    code = f"""
+import sys
+
+class Interrupts:
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupts())
+from coprocsim.cli import program
+sys.exit(program())
+"""
+    done = home.python(code, "run", "1ms")
+    assert (done.returncode, done.stdout, done.stderr.lstrip("\n")) == (130, "", INTERRUPTED)
+
+
+def test_ctrl_c_while_a_class_is_made_is_no_bug(home):
+    """Python wraps what is raised there: in a RuntimeError before 3.12."""
+    home.quickly("boot dts/minimal.dtb")
+    code = """
+import sys
+from coprocsim.cli import program
+from coprocsim.toolstack import control
+
+def interrupted(*arguments):
+    raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()
+
+control.run = interrupted
+sys.exit(program())
+"""
+    done = home.python(code, "run", "1ms")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", INTERRUPTED)

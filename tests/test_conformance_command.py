@@ -68,6 +68,20 @@ def test_who_has_raised_is_said_of_the_part_and_not_of_what_it_calls(tmp_path: P
     assert all(where.endswith("with what the part answers or states") for where in raised[1])
 
 
+def test_a_part_that_ends_python_fails_its_checks(tmp_path: Path):
+    (tmp_path / "ends.py").write_text(
+        "import sys\n"
+        "from coprocsim.schedulers.rrobin import RoundRobin\n"
+        "class Ends(RoundRobin):\n"
+        "    name = 'ends'\n"
+        "    def pick(self, now_ps, turn):\n"
+        "        sys.exit(0)\n"
+    )
+    done = run(tmp_path, "conformance", "ends:Ends", "--examples", "10")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "found: it raises SystemExit: 0\nraised by: ends, line 6\n" in done.stdout
+
+
 def test_a_part_of_another_kind_is_told_from_one_that_is_nowhere(tmp_path: Path):
     done = run(tmp_path, "conformance", "rrobin", "--kind", "platform")
     assert done.stderr == (

@@ -11,7 +11,11 @@ from coprocsim.cli import EXIT_MISTAKE, main
 from coprocsim.store import file as store
 from tests.cli import golden
 
-_COMMANDS = ("list", "stats", "run 1ms", "verify", "timeline", "domain show frames", "sched xxx0", "step", "shutdown")
+_COMMANDS = (
+    *("list", "stats", "run 1ms", "verify", "timeline", "domain show frames", "sched xxx0", "step", "shutdown"),
+    *("analyse", "history", "replay", "report page.html", "trace", "trace show", "trace export out.csv", "top -n 1"),
+    *("sched set xxx0 --algorithm credit", "workload show", "fault list", "replay state/default.sqlite"),
+)
 _DAMAGES = 200
 
 
@@ -87,6 +91,35 @@ def test_a_row_that_no_coprocsim_has_written_is_an_error(machine, statement, why
     said = capsys.readouterr().err
     assert said.startswith(f"error: the machine's file `{Path('state/default.sqlite')}` is damaged\n why: ")
     assert why in said
+
+
+@pytest.mark.parametrize("command", ["run 100ms", "replay", "compare --algorithm rrobin --for 100ms"])
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("DELETE FROM open_job", "the machine's file is damaged, or the workload `backlog` is at fault"),
+        ("UPDATE history SET deed = '{'", "its history: "),
+        ("UPDATE history SET deed = replace(deed, 'boot', 'run') WHERE number = 1", "its history: "),
+        ("DELETE FROM history WHERE number = 1", "its history does not begin with its boot"),
+        ("UPDATE history SET deed = replace(deed, 'xxx0', 'xyz0')", "is about 'xyz0', which is not there"),
+    ],
+)
+def test_what_a_command_needs_and_cannot_read_is_an_error(machine, command, statement, why, capsys):
+    sql(machine, statement)
+    capsys.readouterr()
+    is_needed = ("history" in statement.split()) == (command == "replay")
+    assert main(command.split()) == (EXIT_MISTAKE if is_needed else 0)
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") == is_needed
+    assert not is_needed or why in said
+
+
+@pytest.mark.parametrize("command", ["run 100ms", "stats", "report page.html"])
+def test_a_histogram_that_nobody_has_encoded_is_an_error(machine, command, capsys):
+    sql(machine, "UPDATE histogram SET encoded = 'SElTVA=='")
+    capsys.readouterr()
+    assert main(command.split()) == EXIT_MISTAKE
+    assert "is damaged\n why: how times are spread cannot be read: " in capsys.readouterr().err
 
 
 def test_an_event_of_nobody_is_an_error(machine, capsys):

@@ -1,5 +1,7 @@
 """The history: what was done to a machine, doing it again, and what is said when it comes out otherwise."""
 
+import json
+import shlex
 import shutil
 import sqlite3
 from pathlib import Path
@@ -8,8 +10,9 @@ import pytest
 
 from coprocsim.errors import CoprocsimError, StateError
 from coprocsim.model import FaultKind, Setting
-from coprocsim.store import read
+from coprocsim.store import NoMachine, read
 from coprocsim.toolstack import boot, control, domain, history, provoke, stepping
+from tests.homes import Home
 from tests.machines import MS, US
 
 ROOT = Path(__file__).parents[1]
@@ -82,13 +85,13 @@ def test_everything_done_again_gives_the_same_trace(machine: Path):
 def test_the_history_reads_as_it_was_typed(played: Path):
     commands = [(each.at_ps // MS, each.command, each.outcome) for each in history.history(played)]
     guest = played.parent / "guest.cfg"
-    assert commands[0] == (0, f"boot {ROOT}/dts/system.dtb", "seed 7")
+    assert commands[0] == (0, f"boot {ROOT}/dts/system.dtb --platform xxx0=generic --seed 7", "seed 7")
     assert commands[1] == (0, f"domain create {guest} memory=32 --paused", "domain 1 `a`")
     assert commands[2] == (0, "domain unpause a", "")
     assert commands[4] == (0, "workload set b gpu0 kind=backlog,work=700us", "")
     assert commands[5] == (0, "run 20ms", "up to 0.020000 s")
     assert commands[6] == (20, "sched set gpu0 slice=3ms charge=debt", "")
-    assert commands[7] == (20, "fault inject gpu0 deny -d b", "")
+    assert commands[7] == (20, "fault inject gpu0 deny -d b --for 300us --times 2", "")
     assert (commands[-1][1], commands[-2][1]) == ("run 10ms", "domain destroy a")
 
 
@@ -98,6 +101,91 @@ def test_a_copy_is_enough_where_the_files_are_gone(machine: Path, tmp_path: Path
     machine.unlink()
     assert [each.name for each in tmp_path.iterdir()] == ["monday.machine"]
     assert history.replay_file(copy, on).difference is None
+
+
+def test_a_copy_is_only_looked_at(machine: Path, tmp_path: Path):
+    copy, empty = tmp_path / "copy.machine", tmp_path / "empty.machine"
+    history.export(machine, copy)
+    before = copy.read_bytes()
+    assert history.replay_file(copy, on).difference is None
+    assert copy.read_bytes() == before
+    empty.touch()
+    with pytest.raises(StateError, match="there is no machine in"):
+        history.replay_file(empty, on)
+    assert empty.stat().st_size == 0
+
+
+def test_what_comes_out_of_a_copy_can_be_gone_on_with(machine: Path, tmp_path: Path):
+    copy, other = tmp_path / "monday.machine", tmp_path / "somewhere else/other.sqlite"
+    history.export(machine, copy)
+    assert history.replay_and_keep(copy, other, on).is_whole
+    with read(machine) as mine, read(other) as theirs:
+        assert theirs.dump() == mine.dump()
+    control.run(other, 10 * MS, on)
+    control.run(machine, 10 * MS, on)
+    with read(machine) as mine, read(other) as theirs:
+        assert theirs.dump() == mine.dump()
+
+
+def test_a_machine_that_is_up_is_not_lost_to_a_copy(machine: Path, played: Path):
+    before = machine.read_bytes()
+    with pytest.raises(StateError, match="a machine is up already, and would be lost"):
+        history.replay_and_keep(played, machine, on)
+    assert machine.read_bytes() == before
+
+
+def test_nothing_is_kept_of_a_copy_that_comes_out_otherwise_or_is_stopped(machine: Path, tmp_path: Path):
+    other = tmp_path / "other.sqlite"
+    assert history.replay_and_keep(machine, other, lambda done_ps, total_ps: done_ps < 10 * MS).interrupted
+    with pytest.raises(NoMachine), read(other):
+        pass
+    with sqlite3.connect(machine) as sql:
+        sql.execute("UPDATE history SET deed = replace(deed, '700us', '800us')")
+    assert history.replay_and_keep(machine, other, on).difference is not None
+    with pytest.raises(NoMachine), read(other):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda whole: whole[: len(whole) // 2], "database disk image is malformed"),
+        (lambda whole: b"/dts-v1/;\n/ { };\n", "file is not a database"),
+        # The version of the schema is at byte 60 of an SQLite file, the application's number at 68.
+        (
+            lambda whole: whole[:60] + b"\0\0\0\x63" + whole[64:],
+            "it has version 99 of the machine file, this coprocsim",
+        ),
+        (lambda whole: whole[:68] + b"\0\0\0\0" + whole[72:], "it is an SQLite file, but not a machine of coprocsim"),
+    ],
+)
+def test_a_file_that_cannot_be_replayed_is_not_taken_for_a_machines(machine: Path, tmp_path: Path, spoil, why: str):
+    copy = tmp_path / "monday.machine"
+    history.export(machine, copy)
+    copy.write_bytes(spoil(copy.read_bytes()))
+    with pytest.raises(StateError) as refused:
+        history.replay_file(copy, on)
+    assert refused.value.what == f"`{copy}` cannot be replayed"
+    assert refused.value.why is not None
+    assert refused.value.why.startswith(why)
+    assert refused.value.hint == "`coprocsim history export FILE` writes a file that can be replayed"
+
+
+def test_a_long_command_goes_on_below_itself_and_a_shell_reads_it_as_one(tmp_path: Path):
+    home = Home(tmp_path)
+    home.quickly("boot dts/system.dtb --platform gpu0=generic --platform xxx0=generic --seed 3 --trace-limit 64MiB")
+    home.quickly(
+        "domain create domains/infotainment.cfg memory=32 'kernel=\"/boot/two words\"' 'on_reboot=\"restart\"' --paused"
+    )
+    home.quickly("run 12962961667ps")
+    lines = home.quickly("history").splitlines()
+    assert max(map(len, lines)) <= 80
+    place = lines[0].index("Command")
+    joined = "\n".join(line[place:] for line in lines[1:]).replace("\\\n", "")
+    commands = [each["command"] for each in json.loads(home.quickly("history --json"))["commands"]]
+    assert [shlex.split(line) for line in joined.splitlines()] == [shlex.split(command) for command in commands]
+    assert len(lines) - 1 > len(commands) == 3
+    assert commands[2] == "run 12.962961667ms"
 
 
 def test_a_copy_goes_over_no_file(machine: Path, tmp_path: Path):

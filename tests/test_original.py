@@ -85,7 +85,7 @@ def test_denial_without_end_is_warned_of_where_it_can_be_known(tmp_path: Path, w
     assert created.warnings == (() if told is None else (warned,))
     control.set_schedule(tmp_path / "machine", "xxx0", None, None, [Setting("switch-timeout", "0ms")])
     options = [Setting(name, value) for name, _, value in (each.partition("=") for each in workload.split(","))]
-    assert control.set_workload(tmp_path / "machine", "guest", "xxx0", options, tmp_path) == ()
+    assert control.set_workload(tmp_path / "machine", "guest", "xxx0", options, tmp_path).warnings == ()
 
 
 def shared_ms(charge: Charge) -> dict[str, float]:

@@ -16,12 +16,13 @@ from coprocsim.cli import main
 from coprocsim.cli.arguments import settings
 from coprocsim.cli.messages import many
 from coprocsim.observe import picture
+from coprocsim.store import trace
 from coprocsim.toolstack import control
 from tests.booted import booted, go_on
 from tests.devicetree_blobs import blob
 from tests.homes import Home
 from tests.machines import MS
-from tests.pages import Page, browser, look_at
+from tests.pages import Page, browser, fingers, look_at
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -105,6 +106,14 @@ def test_what_happened_to_jobs_is_in_the_picture(home, page):
     assert happened.count("done") == sum(each["done"] for each in vcoprocs) - late > 0
     rows = json.loads(home.quickly("trace show --kind denial --json"))["rows"]
     assert happened.count("refused") == sum(row["what"] == "switch_from" for row in rows) > 0
+
+
+def test_what_went_wrong_is_said_first(home, page):
+    [late] = [each for each in json.loads(home.quickly("stats --json"))["vcoprocs"] if each["domain"] == "evil"]
+    assert late["missed"] > 0
+    text = Page(page.read_text("utf-8")).text
+    said = f"evil on xxx0: of {late['released']:,} jobs {late['missed']:,} late."
+    assert text.index(said) < text.index("Schedule")
 
 
 def test_what_verify_finds_is_in_the_page(tmp_path):
@@ -235,6 +244,19 @@ def test_a_page_does_not_need_the_plugins_of_its_machine(home, tmp_path):
     assert other.quickly("report page.html") == "page.html: open it in a browser\n"
 
 
+def test_the_trace_is_read_once(home, monkeypatch):
+    looks = []
+    between = trace.between
+
+    def noted(sql, from_ps, to_ps):
+        looks.append((from_ps, to_ps))
+        return between(sql, from_ps, to_ps)
+
+    monkeypatch.setattr(trace, "between", noted)
+    home.quickly("report once.html --from 100ms --to 200ms")
+    assert looks == [(0, 400 * MS)]
+
+
 # ---------------------------------------------------------------- in a browser
 
 
@@ -331,16 +353,19 @@ def test_a_click_on_a_slice_shows_its_figures_until_escape(chrome, home, page):
     from_ps, to_ps = press(chrome, *"+" * 12)
     ActionChains(chrome).move_to_element(chrome.find_element(By.TAG_NAME, "canvas")).click().perform()
     view_of(chrome)
-    shown = detail_of(chrome)
+    assert_slice_of_timeline(home, detail_of(chrome), (from_ps + to_ps) / 2)
+    assert press(chrome, Keys.ESCAPE) == (from_ps, to_ps)
+    assert detail_of(chrome) == {}
+
+
+def assert_slice_of_timeline(home: Home, shown: dict[str, str], at_ps: float) -> None:
+    """Hold that what is shown is of the slice at an instant, as `timeline` has it."""
     [lane] = json.loads(home.quickly("timeline --json"))["lanes"]
-    middle_ps = (from_ps + to_ps) / 2
-    # A pixel is 400 ms / 1.4^12 / 1000 = 7 us; the click is at the middle, give or take one.
-    slices = [each for each in lane["stretches"] if each["from_ps"] - 10**7 <= middle_ps <= each["to_ps"] + 10**7]
+    # A pixel is 400 ms / 1.4^12 / 400 = 18 us at the most; the instant is given or taken one.
+    slices = [each for each in lane["stretches"] if each["from_ps"] - 2 * 10**7 <= at_ps <= each["to_ps"] + 2 * 10**7]
     assert (seconds_ps(shown["From"]), seconds_ps(shown["To"])) in {(each["from_ps"], each["to_ps"]) for each in slices}
     assert shown["Coproc"] == "xxx0 (rrobin)"
     assert {"What", "Length"} < shown.keys()
-    assert press(chrome, Keys.ESCAPE) == (from_ps, to_ps)
-    assert detail_of(chrome) == {}
 
 
 def seconds_ps(text: str) -> int:
@@ -371,6 +396,85 @@ def assert_all_is_shared_as_stats_say(chrome: "Chrome", stats: dict[str, Any]) -
     # Shown with one decimal.
     assert {domain: shown[domain] for domain in shares} == pytest.approx(shares, abs=0.051)
     assert set(shown) - set(shares) <= {"idle", "switch", "failed"}
+
+
+def canvas_of(chrome: "Chrome") -> tuple[float, float, float]:
+    """Return where the picture begins, how wide it is, and a height that lies on its first strip, in pixels."""
+    script = (
+        "const canvas = document.querySelector('canvas'); canvas.scrollIntoView({block: 'center'});"
+        "const box = canvas.getBoundingClientRect(); return [box.left, box.width, box.top + box.height / 2]"
+    )
+    left, width, middle = chrome.execute_script(script)
+    return left, width, middle
+
+
+def test_a_pinch_zooms_between_the_fingers(chrome, page):
+    look_at(chrome, page, width=400)
+    left, width, y = canvas_of(chrome)
+    with fingers(chrome) as touch:
+        # The left finger rests on a quarter of the picture; the right one goes from half of it to three quarters.
+        rests = (left + width / 4, y)
+        touch(rests)
+        touch(rests, (left + width / 2, y))
+        for step in range(1, 11):
+            touch(rests, (left + width * (0.5 + 0.025 * step), y))
+        touch(rests)
+        touch()
+    from_ps, to_ps = view_of(chrome)
+    # They are twice as far apart, and what is under the one that rests, 100 of 400 ms, stays there.
+    assert to_ps - from_ps == pytest.approx(200 * MS, rel=0.02)
+    assert from_ps + (to_ps - from_ps) / 4 == pytest.approx(100 * MS, rel=0.02)
+    assert detail_of(chrome) == {}
+    assert chrome.execute_script("return visualViewport.scale") == 1
+
+
+def test_a_pinch_up_and_down_zooms_too(chrome, page):
+    look_at(chrome, page, width=400)
+    left, width, y = canvas_of(chrome)
+    middle = left + width / 2
+    with fingers(chrome) as touch:
+        touch((middle, y - 20))
+        touch((middle, y - 20), (middle, y + 20))
+        for apart in (50, 60, 70, 80):
+            touch((middle, y - 20), (middle, y - 20 + apart))
+        touch()
+    from_ps, to_ps = view_of(chrome)
+    # From 40 pixels to 80.
+    assert to_ps - from_ps == pytest.approx(200 * MS, rel=0.02)
+
+
+def test_a_drag_of_a_finger_moves_the_picture_and_one_down_the_page_scrolls(chrome, page):
+    look_at(chrome, page, width=400)
+    from_ps, to_ps = press(chrome, "+", "+", "+", "+")
+    left, width, y = canvas_of(chrome)
+    with fingers(chrome) as touch:
+        touch((left + width * 0.75, y))
+        for step in range(1, 11):
+            touch((left + width * (0.75 - 0.05 * step), y))
+        touch()
+        moved = view_of(chrome)
+        # Half of what is seen has gone out of it to the left.
+        assert moved[0] - from_ps == pytest.approx((to_ps - from_ps) / 2, rel=0.05)
+        assert moved[1] - moved[0] == pytest.approx(to_ps - from_ps)
+        before = chrome.execute_script("return scrollY")
+        touch((left + width / 2, y))
+        for step in range(1, 11):
+            touch((left + width / 2, y - 20 * step))
+        touch()
+    assert view_of(chrome) == pytest.approx(moved)
+    assert chrome.execute_script("return scrollY") > before
+    assert detail_of(chrome) == {}
+
+
+def test_a_tap_on_a_slice_shows_its_figures(chrome, home, page):
+    look_at(chrome, page, width=400)
+    from_ps, to_ps = press(chrome, *"+" * 12)
+    left, width, y = canvas_of(chrome)
+    with fingers(chrome) as touch:
+        touch((left + width / 2, y))
+        touch()
+    assert view_of(chrome) == (from_ps, to_ps)
+    assert_slice_of_timeline(home, detail_of(chrome), (from_ps + to_ps) / 2)
 
 
 def test_shares_of_what_is_seen_are_those_of_stats_where_all_is_seen(chrome, home, page):

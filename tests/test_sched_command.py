@@ -24,11 +24,24 @@ def test_what_another_algorithm_does_not_take_over_is_said(run):
     run("boot dts/minimal.dtb")
     run("domain create frames.cfg")
     run("domain create polite.cfg")
-    assert run("sched set xxx0 --algorithm priority") == (0, "xxx0: algorithm priority\n", "")
+    status, out, err = run("sched set xxx0 --algorithm priority")
+    assert (status, out) == (0, "xxx0: algorithm priority\n")
+    # The tree says so.
+    assert err == "warning: `xxx0`: `priority` does not take `slice=5ms` over\n"
     run("sched set xxx0 -d frames priority=7")
     status, out, err = run("sched set xxx0 --algorithm rrobin")
     assert (status, out) == (0, "xxx0: algorithm rrobin\n")
     assert err == "warning: `frames`: `rrobin` does not take `priority=7` over\n"
+
+
+def test_a_parameter_of_the_coproc_that_is_lost_is_said_unless_it_is_given_anew(run):
+    run("boot dts/minimal.dtb")
+    run("sched set xxx0 slice=7ms")
+    assert run("sched set xxx0 --algorithm edf")[2] == "warning: `xxx0`: `edf` does not take `slice=7ms` over\n"
+    # What is back is the default: nothing is lost by the next change.
+    assert run("sched set xxx0 --algorithm rrobin")[2] == ""
+    run("sched set xxx0 slice=7ms")
+    assert run("sched set xxx0 --algorithm credit slice=8ms")[2] == ""
 
 
 def test_nothing_is_shown_of_hardware_that_shares_itself_that_cannot_be_set(run):

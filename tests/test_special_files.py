@@ -60,7 +60,8 @@ def test_what_is_no_file_to_be_read_is_refused(special, use, kind, said, capsys)
 @pytest.mark.parametrize(("kind", "said"), [("pipe", "nothing has come"), ("endless", "it has more than 64 MiB")])
 def test_a_tree_of_a_domain_that_cannot_be_read_is_a_warning(special, kind, said, capsys):
     assert main([*_MINIMAL, f'device_tree="../{kind}"']) == 0
-    assert f"warning: cannot read `device_tree` `../{kind}` ({said}" in capsys.readouterr().err
+    warning = f"warning: <command line>:2:13: cannot read `device_tree` `../{kind}` ({said}"
+    assert warning in capsys.readouterr().err
 
 
 def test_what_comes_through_a_pipe_is_read_to_its_end(special):

@@ -127,6 +127,21 @@ def test_an_algorithm_whose_answer_is_over_already_is_refused(answer: Decision):
         machine.wake(machine.vcoproc("a"))
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("whoever", None),
+        *(Idle("later"), Run("d1v0"), Run(VcoprocId(1, 0), 0.5 * MS)),  # type: ignore[arg-type] # somebody's may be so
+        Run(VcoprocId(77, 0)),
+    ],
+)
+def test_an_algorithm_whose_answer_is_no_decision_is_named(answer):
+    machine = Machine()
+    machine.coproc("gpu0", driver(), type("Made", (ForEver,), {"answer": answer}))
+    with pytest.raises(PluginError, match="the scheduling algorithm `for-ever` answers what is no decision"):
+        machine.wake(machine.vcoproc("a"))
+
+
 def test_a_vcoproc_never_moves_to_another_coproc():
     machine, (a, b) = scripted("a", "b", slice=10 * MS)
     machine.coproc("gpu1", driver())

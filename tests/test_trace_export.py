@@ -1,6 +1,7 @@
 """`trace export`: each format is opened by the program that it is for, and has the same times as `list vcoprocs`."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -15,12 +16,15 @@ from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
+import click
 import pytest
 
 from coprocsim.cli import main
+from coprocsim.cli.progress import Reading
 from coprocsim.model import FaultKind
-from coprocsim.observe.exporters import FORMATS, format_of
-from coprocsim.observe.trace import FIELDS
+from coprocsim.observe.exporters import FORMATS, format_of, writer
+from coprocsim.observe.exporters.scene import scene
+from coprocsim.observe.trace import FIELDS, Choice
 from coprocsim.observe.view import view, who
 from coprocsim.store import read
 from coprocsim.toolstack import control, provoke
@@ -208,6 +212,13 @@ def test_a_waveform_has_the_same_running_times_and_gtkwave_keeps_them(which: str
     assert {name: again[name] for name in ours} == ours
 
 
+@pytest.mark.parametrize("choice", ["--kind job", "--domain dom1", "--late"])
+def test_what_draws_who_has_a_coproc_takes_no_choice_among_its_rows(choice: str, busy: Path, tmp_path: Path, capsys):
+    assert main(["--machine", "machine", "trace", "export", str(tmp_path / "a.vcd"), *choice.split()]) == 2
+    assert "`vcd` draws who has a coproc, and needs every row of it" in " ".join(capsys.readouterr().err.split())
+    assert list(tmp_path.iterdir()) == []
+
+
 # ---------------------------------------------------------------- chrome, perfetto
 
 
@@ -348,6 +359,42 @@ def test_a_package_that_is_missing_is_named_with_the_cure(name, package, busy: P
     )
 
 
+# ---------------------------------------------------------------- progress
+
+
+@pytest.mark.parametrize("last", [None, 50_000])
+def test_progress_covers_both_looks_at_the_rows(long: Path, last: int | None):
+    told: list[tuple[int, int]] = []
+
+    def shown(done_ps: int, total_ps: int) -> bool:
+        told.append((done_ps, total_ps))
+        return True
+
+    with read(long) as file:
+        seen = view(file)
+        choice = Choice(0, seen.now_ps, kinds=frozenset({"finding"}) if last is None else frozenset(), last=last)
+        reading = Reading(shown, 0, seen.now_ps, times=2)
+        found = scene(seen, file, choice, reading)
+        writer("csv")(io.BytesIO(), found, choice.rows(file, reading))
+    done = [done_ps for done_ps, _ in told]
+    assert done == sorted(done)
+    assert {total_ps for _, total_ps in told} == {2 * seen.now_ps}
+    # Each look is a half. A piece is of 4096 rows: of a hundred thousand there are 24, also if none is wanted, as there
+    # is no finding; of the last 50,000 there are 12.
+    first = sum(done_ps < seen.now_ps for done_ps in done)
+    assert min(first, len(done) - first) >= (24 if last is None else 12)
+    if last is None:
+        assert done[0] == 0
+        assert 0.95 * 2 * seen.now_ps < done[-1] <= 2 * seen.now_ps
+
+
+def test_an_export_ends_when_somebody_wants_it_to(long: Path):
+    with read(long) as file:
+        rows = Reading(lambda _done_ps, _total_ps: False, 0, view(file).now_ps)(file.trace(0, view(file).now_ps))
+        with pytest.raises(click.Abort):
+            next(rows)
+
+
 # ---------------------------------------------------------------- memory
 
 
@@ -370,10 +417,8 @@ def assert_memory_does_not_grow(machine: Path, arguments: list[str]) -> None:
     """All of it takes no more than its first hundredth, give or take 8 MiB; the rows alone would be 25 MiB and more."""
     with read(machine) as file:
         short_ps = view(file).now_ps // 100
-    assert (
-        memory_kib(machine, "trace", *arguments) - memory_kib(machine, "trace", *arguments, "--to", f"{short_ps}ps")
-        < 8 * 1024
-    )
+    short_kib = memory_kib(machine, "trace", *arguments, "--to", f"{short_ps}ps")
+    assert memory_kib(machine, "trace", *arguments) - short_kib < 8 * 1024
 
 
 STREAMED = [["show"], ["show", "--json"], *(["export", "-", "--format", name] for name in EVERY)]
@@ -385,19 +430,16 @@ def test_memory_does_not_grow_with_the_trace(arguments: list[str], long: Path):
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_length_of_a_run(tmp_path: Path):
+def test_a_million_rows_are_recorded_reported_and_exported_in_the_same_memory(tmp_path: Path):
     machine = booted(tmp_path, ["kind=backlog,work=50us"] * 2, trace_limit_bytes=2**28)
-    # 65,000 rows and 195,000; in both there are more than go to the file at once.
-    short_kib, long_kib = (memory_kib(machine, "run", length) for length in ("800ms", "2400ms"))
-    assert long_kib - short_kib < 8 * 1024
-
-
-@pytest.mark.slow
-def test_a_million_rows_are_exported_in_the_same_memory_and_read_by_xenalyze(tmp_path: Path):
-    machine = booted(tmp_path, ["kind=backlog,work=50us"] * 2, trace_limit_bytes=2**28)
-    control.run(machine, 15_000 * MS, go_on)
+    # 65,000 rows are more than go to the file at once; then comes the rest of the million.
+    short_kib, short_report_kib = memory_kib(machine, "run", "800ms"), memory_kib(machine, "report", "-")
+    assert memory_kib(machine, "run", "11500ms") - short_kib < 8 * 1024
     with read(machine) as file:
         assert file.trace_kept().rows > 1_000_000
-    for arguments in STREAMED:
-        assert_memory_does_not_grow(machine, arguments)
-    assert_xenalyze_agrees(machine, export(machine, tmp_path / "a.xentrace"))
+    # Of each of 250,000 jobs the picture keeps twenty bytes, and packs them.
+    assert memory_kib(machine, "report", "-") - short_report_kib < 16 * 1024
+    path = tmp_path / "a.xentrace"
+    for name in EVERY:
+        assert_memory_does_not_grow(machine, ["export", str(path) if name == "xentrace" else "-", "--format", name])
+    assert_xenalyze_agrees(machine, path)

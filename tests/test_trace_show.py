@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from coprocsim.cli import main
 from coprocsim.cli.root import machine_path
 from coprocsim.observe.words import alarming, in_words
+from coprocsim.snapshot import VcoprocRow
 from coprocsim.store import read
 from coprocsim.store.trace import CHUNK_ROWS
 from coprocsim.toolstack import control
@@ -88,6 +90,20 @@ def test_a_domain_is_called_by_its_name_also_when_it_is_gone(show):
     assert rows[-1]["words"] == "is destroyed"
 
 
+def test_a_domain_that_is_gone_is_found_by_its_name_and_named_before_a_row_has_told_it(show):
+    by_name, by_id = (json.loads(show("--json", "--domain", name, "--from", "1ms"))["rows"] for name in ("dom3", "3"))
+    assert by_name == by_id
+    assert {row["domain"] for row in by_name} == {"dom3"}
+
+
+def test_late_ends_are_those_that_are_counted_as_missed(busy: Path, show):
+    rows = json.loads(show("--json", "--late"))["rows"]
+    with read(busy) as file:
+        missed = {f"d{row.domain_id}v{row.number}": row.counters.missed for row in file.rows(VcoprocRow)}
+    assert Counter(row["vcoproc"] for row in rows) == Counter({who: count for who, count in missed.items() if count})
+    assert rows
+
+
 def test_rows_are_chosen_by_time_coproc_domain_and_kind(show):
     chosen = ["--from", "20ms", "--to", "60ms", "--coproc", "xxx0", "--domain", "dom1", "--kind", "denial,job"]
     document = json.loads(show("--json", *chosen))
@@ -112,7 +128,7 @@ def test_an_unknown_name_is_met_with_the_nearest(show):
     assert "did you mean `dom1`?" in show("--domain", "dom11", status=1)
     # Thirteen kinds are few enough to be named all.
     assert "`setting`, `domain`\n" in show("--kind", "miss", status=1)
-    assert "the tree shares `xxx0`" in show("--coproc", "xxx1", status=1)
+    assert "this machine shares `xxx0`" in show("--coproc", "xxx1", status=1)
 
 
 def test_chunks_outside_of_the_time_are_not_even_unpacked(tmp_path: Path, monkeypatch, capsys):

@@ -12,6 +12,7 @@ from coprocsim.units import (
     Clock,
     Work,
     format_duration,
+    format_size,
     parse_duration_ps,
     parse_size_bytes,
     parse_work,
@@ -62,6 +63,22 @@ def test_a_duration_reads_back_as_it_was_written(time_ps: int):
 @given(st.integers(1, TIMELINE_END_PS))
 def test_a_negative_duration_is_written_with_its_sign(time_ps: int):
     assert format_duration(-time_ps) == f"-{format_duration(time_ps)}"
+
+
+@pytest.mark.parametrize(
+    ("time_ps", "written"),
+    [
+        (0, "0s"),
+        (7, "7ps"),
+        (16_600_000_000, "16.6ms"),
+        # A run up to a decision, and 1/6 ms: the unit is that of its size, whatever the fraction.
+        (2_502_942_480_000, "2.50294248s"),
+        (166_666_667, "166.666667us"),
+        (1_000_000_000_001, "1.000000000001s"),
+    ],
+)
+def test_a_duration_is_written_in_the_unit_of_its_size(time_ps: int, written: str):
+    assert format_duration(time_ps) == written
 
 
 @pytest.mark.parametrize(
@@ -129,6 +146,16 @@ def test_a_shown_instant_is_exact(at_ps: int):
 
 
 # ---------------------------------------------------------------- work, sizes, frequencies
+
+
+@given(st.integers(0, 2**50))
+def test_a_size_reads_back_as_it_was_written(size_bytes: int):
+    assert parse_size_bytes(format_size(size_bytes)) == size_bytes
+
+
+@pytest.mark.parametrize(("size_bytes", "written"), [(0, "0"), (1000, "1000"), (3 * 2**10, "3KiB"), (2**28, "256MiB")])
+def test_a_size_is_written_in_the_largest_unit_without_a_fraction(size_bytes: int, written: str):
+    assert format_size(size_bytes) == written
 
 
 @given(st.one_of(st.builds(Work, st.integers(1, 10**18)), st.builds(Work, st.just(0), st.integers(0, 2**63 - 1))))

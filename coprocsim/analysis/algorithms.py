@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from coprocsim.analysis import edf, fixed_priority, reservations, round_robin
+from coprocsim.analysis import edf, fair, fixed_priority, reservations, round_robin, timebased
 from coprocsim.analysis.loads import Answer, Load, Nothing, Shared, kept_up, longest_hold, tasks_of, unbounded_of
-from coprocsim.analysis.tasks import JOBS_MAX, busy_period, ceil_div
+from coprocsim.analysis.tasks import JOBS_MAX, ceil_div
+from coprocsim.analysis.together import all_done, sooner
 
 _OVERLOAD = "more is asked for than the coproc has, or very nearly"
 
@@ -106,13 +107,21 @@ def _turns(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
         turns_ps = [
             int(shared.settings["slice"]) + shared.change_ps + each for each in longest if isinstance(each, int)
         ]
-        response = _in_turn(shared, load, turns_ps)
-        if together_ps is not None:
-            together = together_ps + load.user.demand.reaction_ps
-            return together if isinstance(response, Nothing) else min(response, together)
-        return response
+        return sooner(load, _in_turn(shared, load, turns_ps), together_ps)
 
     return kept_up(loads, [answer(load) for load in loads], lambda _: [])
+
+
+def _shares(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
+    """`fair`: what its share gives it, or the whole busy period if that is shorter."""
+    together_ps = _all_done(shared, loads)
+    answers = [sooner(load, fair.response(shared, load, loads), together_ps) for load in loads]
+    return kept_up(loads, answers, lambda _: list(range(len(loads))) if shared.change_ps else [])
+
+
+def _by_budget(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
+    """`timebased`: a turn of each other before each of its own."""
+    return kept_up(loads, timebased.responses(shared, loads), lambda _: [])
 
 
 def _useful(shared: Shared, load: Load) -> int:
@@ -146,7 +155,7 @@ def _in_turn(shared: Shared, load: Load, turns_ps: Sequence[int]) -> Answer:
 
 
 def _all_done(shared: Shared, loads: Sequence[Load]) -> int | None:
-    """Return how long the coproc is busy at most, if nobody's jobs can wait for their driver meanwhile; else None."""
+    """Return how long the coproc is busy at most, where a turn is a slice."""
     tasks = []
     for load in loads:
         useful_ps = _useful(shared, load)
@@ -154,12 +163,9 @@ def _all_done(shared: Shared, loads: Sequence[Load]) -> int | None:
             return None
         # A job changes the coproc when it comes and ends, and after each of its turns.
         turns = ceil_div(load.user.demand.work_ps or 0, useful_ps) + 1
-        more_ps = turns * (shared.change_ps + shared.retry_floor_ps)
+        more_ps = turns * (shared.change_ps + (shared.retry_floor_ps if load.holds_ps else 0))
         tasks.append(replace(load.task, work=load.task.work + more_ps))
-    length = busy_period(tasks, shared.change_ps)
-    if length is None or not all(load.keeps_up(int(length) + load.user.demand.reaction_ps) for load in loads):
-        return None
-    return int(length)
+    return all_done(shared, loads, tasks)
 
 
 ALGORITHMS: dict[str, Callable[[Shared, Sequence[Load]], list[Answer]]] = {
@@ -169,9 +175,24 @@ ALGORITHMS: dict[str, Callable[[Shared, Sequence[Load]], list[Answer]]] = {
     "edf": _deadlines,
     "rtds": reservations.budgets,
     "cbs": reservations.bandwidths,
+    "fair": _shares,
+    "timebased": _by_budget,
     "null": _priority,
 }
 """The analysis of each algorithm, by its name; what is not here has no bound."""
 
-IDLING = frozenset(("fixed", "rtds"))
+
+def condition(shared: Shared, loads: Sequence[Load]) -> str | None:
+    """Return what must be so before these bounds hold, beside what is set; None if nothing."""
+    if shared.algorithm == "timebased" and shared.settings["new-first"] and len(loads) > 1:
+        return "the bound holds once nobody is new: for `new-first` one that is created comes before all others"
+    return None
+
+
+WITHOUT = {
+    "credit": "`credit` keeps shares in the long run only: whoever wakes with credits left may go first each time"
+}
+"""Why those have none whose own rules give none."""
+
+IDLING = frozenset(("fixed", "rtds", "timebased"))
 """Those that take the coproc from one that has work though nobody else has any."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from coprocsim.analysis.algorithms import ALGORITHMS, IDLING
+from coprocsim.analysis.algorithms import ALGORITHMS, IDLING, WITHOUT, condition
 from coprocsim.analysis.loads import Answer, Load, Nothing, Shared, User, load_of
 
 
@@ -22,7 +22,8 @@ class Verdict(StrEnum):
 class Bound:
     """The longest that a job may take until its guest knows of its end, None if there is no bound, and why not.
 
-    `why` also says why a deadline can be missed though the bound keeps it: a job that is lost is not in time.
+    `why` also says why a deadline can be missed though the bound keeps it, since a job that is lost is not in time; and
+    from when on a bound holds.
     """
 
     verdict: Verdict
@@ -41,27 +42,29 @@ def bounds(shared: Shared, users: Sequence[User]) -> list[Bound]:
     loads = [load_of(shared, user, floor_ps) for user in wanting]
     answers = dict(zip((load.user.name for load in loads), _answers(shared, loads), strict=True))
     by_name = {load.user.name: load for load in loads}
+    when = condition(shared, loads)
     return [
-        _bound(by_name[user.name], answers[user.name]) if user.name in answers else Bound(Verdict.NO_JOBS)
+        _bound(by_name[user.name], answers[user.name], when) if user.name in answers else Bound(Verdict.NO_JOBS)
         for user in users
     ]
 
 
 def _answers(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
     if shared.algorithm not in ALGORITHMS:
-        return [Nothing(f"there is no analysis of `{shared.algorithm}` here") for _ in loads]
+        why = WITHOUT.get(shared.algorithm, f"there is no analysis of `{shared.algorithm}` here")
+        return [Nothing(why) for _ in loads]
     if shared.polled:
         return [Nothing("without an interrupt line its driver only looks from time to time") for _ in loads]
     return ALGORITHMS[shared.algorithm](shared, loads)
 
 
-def _bound(load: Load, answer: Answer) -> Bound:
+def _bound(load: Load, answer: Answer, when: str | None) -> Bound:
     deadline_ps = load.user.demand.deadline_ps
     if isinstance(answer, Nothing):
         missed = answer.late and deadline_ps is not None
         return Bound(Verdict.MISSED if missed else Verdict.NO_BOUND, None, answer.why)
     if deadline_ps is None:
-        return Bound(Verdict.NO_DEADLINE, answer)
+        return Bound(Verdict.NO_DEADLINE, answer, when)
     if load.lost:
         return Bound(Verdict.MISSED, answer, "its jobs may deny for longer than the switch timeout, and are lost then")
-    return Bound(Verdict.MET if answer <= deadline_ps else Verdict.MISSED, answer)
+    return Bound(Verdict.MET if answer <= deadline_ps else Verdict.MISSED, answer, when)

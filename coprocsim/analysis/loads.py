@@ -122,6 +122,12 @@ def longest_hold(loads: Sequence[Load]) -> int | Nothing:
     return max((load.holds_ps for load in loads if load.holds_ps is not None), default=0)
 
 
+def costliest_change_ps(shared: Shared, loads: Sequence[Load]) -> int:
+    """Return what a change takes at most, and with it a retry that comes late, and a reset."""
+    floor_ps = shared.retry_floor_ps if any(load.holds_ps != 0 for load in loads) else 0
+    return shared.change_ps + floor_ps + (shared.reset_ps or 0 if any(load.lost for load in loads) else 0)
+
+
 def unbounded_of(loads: Sequence[Load]) -> Nothing | None:
     """Return why these have no bound together, None if each of them has one."""
     return next((Nothing(load.why) for load in loads if load.task is None), None)

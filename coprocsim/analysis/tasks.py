@@ -34,6 +34,18 @@ class Task:
         return ceil_div(length + self.jitter, self.period)
 
 
+def latest(task: Task, first: Time, more: Time) -> Time | None:
+    """Return the longest response of jobs of which the first is done `first` after it came, each other `more` later.
+
+    None: they fall behind for ever. Jitter brings some together; of those after them none takes longer.
+    """
+    if more > task.period:
+        return None
+    together = int(task.jitter // task.period)
+    counts = (together, together + 1)
+    return max(first + count * more - max(0, count * task.period - task.jitter) for count in counts)
+
+
 def ceil_div(dividend: Time, divisor: Time) -> int:
     """Return the least whole number that is not below the quotient."""
     return int(-(-dividend // divisor))

@@ -1,5 +1,6 @@
 """`compare`: the same load and seed under several choices of how a coproc is shared."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from coprocsim.cli import offered
 from coprocsim.cli.arguments import coprocs, duration, settings
 from coprocsim.cli.progress import progress_bar
 from coprocsim.cli.tables import heading, json_option, left, milliseconds, print_json, right, table
+from coprocsim.cli.written import written
 
 if TYPE_CHECKING:
     from coprocsim.observe.comparison import Figure
@@ -76,7 +78,7 @@ def compare_command(
         raise click.UsageError(f"the choice `{twice}` is given twice")
     if not duration_ps:
         raise click.BadParameter("in no time at all nothing can be compared", param_hint="`--for`")
-    if page is not None and (page.is_dir() or not page.parent.is_dir()):
+    if page is not None and (os.path.exists(page) != os.path.isfile(page) or not os.path.isdir(page.parent)):
         # Found out now, not after a long run.
         raise click.BadParameter(f"`{page}` cannot be a file: is its folder there?", param_hint="`--page`")
     from coprocsim.toolstack.compare import compare
@@ -102,7 +104,8 @@ def compare_command(
     if page is not None:
         from coprocsim.cli.pages.comparison import page_of
 
-        page.write_text(page_of(comparison, found), "utf-8")
+        with written(str(page), text=True) as out:
+            out.write(page_of(comparison, found).encode())
 
 
 # ---------------------------------------------------------------- choices

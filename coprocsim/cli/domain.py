@@ -86,8 +86,7 @@ def pause(machine: Path, name: str) -> None:
     """
     from coprocsim.toolstack import domain
 
-    domain.pause(machine, name)
-    print(f"domain `{name}` is paused")
+    print(f"domain `{domain.pause(machine, name)}` is paused")
 
 
 @domain_command.command(epilog=examples("coprocsim domain pause infotainment", "coprocsim domain unpause infotainment"))
@@ -97,8 +96,7 @@ def unpause(machine: Path, name: str) -> None:
     """Let a paused domain go on."""
     from coprocsim.toolstack import domain
 
-    domain.unpause(machine, name)
-    print(f"domain `{name}` goes on")
+    print(f"domain `{domain.unpause(machine, name)}` goes on")
 
 
 @domain_command.command(epilog=examples("coprocsim domain show infotainment"))

@@ -154,6 +154,14 @@ def _place(place: "Span | NodePlace", tree: str | None) -> list[str]:
     ]
 
 
+def author() -> tuple[str, str] | None:
+    """Return the module, and the package, of the part of another package that has raised what is handled; else None."""
+    from coprocsim import plugins
+
+    # The innermost frame of a part's says whose code it was; below it there may be ours, which it calls.
+    return plugins.author_of(reversed(plugins.raised_in(sys.exception())))
+
+
 def bug() -> None:
     """Say whose mistake this is, ours or that of a part of another package, and how to report it."""
     import platform
@@ -163,13 +171,10 @@ def bug() -> None:
 
     sys.stdout.flush()
     traceback.print_exc()
-    frames = traceback.walk_tb(sys.exc_info()[2])
-    modules = [str(frame.f_globals.get("__name__")) for frame, _ in frames]
     versions = f"coprocsim {__version__}, Python {platform.python_version()}, {platform.system()}"
-    # The innermost frame of a part's says whose code it was; below it there may be ours, which it calls.
-    author = plugins.author_of(reversed(modules))
-    if author is not None:
-        module, package = author
+    found = author()
+    if found is not None:
+        module, package = found
         error(
             f"`{module}` of package `{package}` has failed; the machine is as it was before this command\n"
             f" why: a part of another package has raised what stands above; it is no bug of coprocsim\n"

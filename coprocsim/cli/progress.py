@@ -7,8 +7,15 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self
 
+import click
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
+
+    from coprocsim.model import TraceRow
+
+# How many rows are read before it is shown how far it is.
+_ROWS = 4096
 
 
 _STOPPED_BY: dict[signal.Signals, Callable[[int, FrameType | None], object] | signal.Handlers] = {
@@ -60,6 +67,27 @@ class Progress:
         for number, default in _STOPPED_BY.items():
             if signal.getsignal(number) == self._interrupt:
                 signal.signal(number, default)
+
+
+class Reading:
+    """Shows how far it is with reading the trace between two instants, all of it as often as `times`."""
+
+    def __init__(self, progress: Callable[[int, int], bool], from_ps: int, to_ps: int, times: int = 1) -> None:
+        """Take what is shown how much is done, of how much, and answers whether to go on: a `Progress`."""
+        self._progress = progress
+        self._length_ps = to_ps - from_ps
+        self._times, self._done = times, 0
+
+    def __call__(self, rows: "Iterator[TraceRow]") -> "Iterator[TraceRow]":
+        """Yield the rows of one time, forwards or backwards; click.Abort when somebody wants it to end."""
+        began_ps: int | None = None
+        before_ps, self._done = self._done * self._length_ps, self._done + 1
+        for number, row in enumerate(rows):
+            if number % _ROWS == 0:
+                began_ps = row[0] if began_ps is None else began_ps
+                if not self._progress(before_ps + abs(row[0] - began_ps), self._times * self._length_ps):
+                    raise click.Abort
+            yield row
 
 
 def progress_bar(total_ps: int) -> "Bar | None":

@@ -61,8 +61,15 @@ def inject_fault(
         raise click.UsageError("`--times` and `--always` exclude each other")
     from coprocsim.toolstack import provoke
 
-    provoke.inject(ctx.obj, coproc, FaultKind(kind), domain, None if always else times, time_ps)
-    print(f"{coproc}: {kind}{'' if domain is None else f', {domain}'}")
+    injected = provoke.inject(ctx.obj, coproc, FaultKind(kind), domain, None if always else times, time_ps)
+    what = [kind] if injected.domain is None else [kind, injected.domain]
+    if kind == FaultKind.DENY:
+        from coprocsim.units import show_duration
+
+        what.append(f"for {show_duration(time_ps)}")
+    if always or times > 1:
+        what.append("always" if always else f"{times} times")
+    print(f"{injected.coproc_id}: {', '.join(what)}")
 
 
 @fault_command.command("clear", epilog=examples("coprocsim fault clear gpu0"))

@@ -6,6 +6,7 @@ import click
 
 from coprocsim.cli.arguments import coprocs, duration
 from coprocsim.cli.examples import examples
+from coprocsim.cli.progress import Progress, Reading
 from coprocsim.cli.written import written
 
 
@@ -29,8 +30,10 @@ def report_command(machine: Path, path: str, from_ps: int | None, to_ps: int | N
     from coprocsim.store import read
     from coprocsim.toolstack import catalogue, history
 
-    with read(machine) as file:
-        found = report(file, view(file), from_ps, to_ps, coproc)
+    with read(machine) as file, Progress() as progress:
+        seen = view(file)
+        reading = Reading(progress, file.trace_begins_ps, seen.now_ps)
+        found = report(file, seen, from_ps, to_ps, coproc, reading)
     schedules = [catalogue.schedule(machine, line.coproc) for line in found.lines]
     page = page_of(found, schedules, history.history(machine))
     with written(path, text=True) as out:

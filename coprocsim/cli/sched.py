@@ -129,7 +129,8 @@ def _set(machine: Path, coproc: str, values: tuple[str, ...], algorithm: str | N
 
     changed = control.set_schedule(machine, coproc, algorithm, domain, chosen)
     what = [*([] if algorithm is None else [f"algorithm {algorithm}"]), *changed.understood]
-    print(f"{coproc}{'' if domain is None else f', {domain}'}: {', '.join(what)}")
+    whose = "" if changed.domain is None else f", {changed.domain}"
+    print(f"{changed.coproc_id}{whose}: {', '.join(what)}")
     for warning in changed.warnings:
         messages.warning(warning)
 

@@ -23,22 +23,22 @@ from coprocsim.cli.tables import (
 )
 
 if TYPE_CHECKING:
-    from coprocsim.observe.span import CoprocSpan, VcoprocSpan
-    from coprocsim.observe.stats import CoprocStats, Spread, VcoprocStats
+    from coprocsim.observe.stats import CoprocStats, CoprocTime, Spread, VcoprocStats, VcoprocTime
 
-Line = TypeVar("Line", bound="VcoprocStats | VcoprocSpan")
+Line = TypeVar("Line", bound="VcoprocTime")
+_LATENCY = "Latency of a job in ms: what so many percent do not exceed"
 
 
 @click.command("stats", epilog=examples("coprocsim stats --coproc gpu0"))
 @click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Only this coproc.")
 @click.option("--domain", metavar="DOMAIN", shell_complete=domains, help="Only this domain's vcoprocs.")
-@click.option("--since", "since_ps", metavar="INSTANT", callback=duration, help="Only shares, from then on.")
+@click.option("--since", "since_ps", metavar="INSTANT", callback=duration, help="What the trace tells, from then on.")
 @json_option
 @click.pass_obj
 def stats_command(machine: Path, coproc: str | None, domain: str | None, since_ps: int | None, as_json: bool) -> None:
     """Show figures since boot, per coproc and per vcoproc.
 
-    With `--since` what the trace tells: where the time went, not what became of the jobs.
+    With `--since` what the trace tells of the time from then on: shares, denials, jobs and how long they took.
     """
     if since_ps is not None:
         _since(machine, since_ps, coproc, domain, as_json)
@@ -102,17 +102,24 @@ def _since(machine: Path, since_ps: int, coproc: str | None, domain: str | None,
     if of_vcoprocs:
         _section(
             f"Share of the coproc since {show_instant(since_ps)} s",
-            ("Share(%)", "Run(s)", "Wait(s)", "Switches"),
+            ("Share(%)", "Run(s)", "Wait(s)", "Switches", "Denied", "Denied(ms)"),
             of_vcoprocs,
-            lambda each: (*_shares(each), each.switches),
+            lambda each: (*_shares(each), each.switches, each.denials, milliseconds(each.denied_ps)),
         )
+        _section(
+            "Jobs",
+            ("Jobs", "Done", "Missed", "Quit", "Dropped", "Failed"),
+            of_vcoprocs,
+            lambda each: (each.released, each.done, each.missed, each.abandoned, each.dropped, each.failed),
+        )
+        _spreads(_LATENCY, of_vcoprocs, lambda each: each.latency, milliseconds)
 
 
-def _shares(each: "VcoprocStats | VcoprocSpan") -> tuple[str, str, str]:
+def _shares(each: "VcoprocTime") -> tuple[str, str, str]:
     return f"{100 * each.share:.2f}", seconds(each.run_ps, 6), seconds(each.wait_ps, 6)
 
 
-def _print_times(lines: "Sequence[CoprocStats] | Sequence[CoprocSpan]") -> None:
+def _print_times(lines: "Sequence[CoprocTime]") -> None:
     times = exact_seconds(
         [(each.run_ps, each.switch_ps, each.idle_ps, each.failed_ps, each.elapsed_ps) for each in lines]
     )
@@ -172,9 +179,7 @@ def _print_vcoprocs(lines: "Sequence[VcoprocStats]") -> None:
             "-" if each.latency_ps_mean is None else milliseconds(each.latency_ps_mean),
         ),
     )
-    _spreads(
-        "Latency of a job in ms: what so many percent do not exceed", lines, lambda each: each.latency, milliseconds
-    )
+    _spreads(_LATENCY, lines, lambda each: each.latency, milliseconds)
     _spreads("Time of a wait in ms", lines, lambda each: each.wait, milliseconds)
     _spreads("Time of a switch to it in us", lines, lambda each: each.entry, microseconds)
     _section("Events", ("Traps", "IRQs", "Faults"), lines, lambda each: (each.traps, each.irqs, each.faults))
@@ -182,11 +187,11 @@ def _print_vcoprocs(lines: "Sequence[VcoprocStats]") -> None:
 
 def _spreads(
     title: str,
-    lines: "Sequence[VcoprocStats]",
-    spread_of: "Callable[[VcoprocStats], Spread | None]",
+    lines: "Sequence[Line]",
+    spread_of: "Callable[[Line], Spread | None]",
     show: Callable[[int], str],
 ) -> None:
-    def cells(each: "VcoprocStats") -> tuple[str, ...]:
+    def cells(each: "Line") -> tuple[str, ...]:
         spread = spread_of(each)
         return ("-",) * 5 if spread is None else tuple(show(time_ps) for time_ps in spread[1:])
 

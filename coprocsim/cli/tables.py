@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
 from textwrap import wrap
 from typing import NamedTuple, TypeAlias
 
@@ -36,13 +37,19 @@ def right(*titles: str) -> list[Column]:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str | int]]) -> None:
-    """Print rows below their titles, aligned; no cell is ever wrapped or cut."""
+    """Print rows below their titles, aligned; no cell is ever wrapped or cut.
+
+    Columns are two places apart, or one where they only then have room beside each other.
+    """
     cells = [[printable(str(cell)) for cell in row] for row in rows]
     widths = [max(len(column.title), *(len(row[n]) for row in cells), 0) for n, column in enumerate(columns)]
+    gaps = len(columns) - 1
+    gap = " " if sum(widths) + gaps <= COLUMNS < sum(widths) + 2 * gaps else "  "
     colour = wants_colour(sys.stdout)
-    print(_line([column.title for column in columns], columns, widths, "1" if colour else None))
+    titles = gap.join(_padded([column.title for column in columns], columns, widths)).rstrip()
+    print(f"\033[1m{titles}\033[0m" if colour else titles)
     for row in cells:
-        print(_line(row, columns, widths, None, coloured=colour))
+        print(gap.join(_padded(row, columns, widths, coloured=colour)).rstrip())
 
 
 def text_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
@@ -56,17 +63,16 @@ def text_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None
     table(columns, lines)
 
 
-def _line(
-    cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int], style: str | None, *, coloured: bool = False
-) -> str:
+def _padded(
+    cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int], *, coloured: bool = False
+) -> list[str]:
     padded = []
     for cell, column, width in zip(cells, columns, widths, strict=True):
         text = cell.rjust(width) if column.right else cell.ljust(width)
         if coloured and cell in _STATE_COLOURS:
             text = text.replace(cell, f"\033[{_STATE_COLOURS[cell]}m{cell}\033[0m")
         padded.append(text)
-    line = "  ".join(padded).rstrip()
-    return line if style is None else f"\033[{style}m{line}\033[0m"
+    return padded
 
 
 def heading(text: str) -> None:
@@ -93,6 +99,19 @@ def broken(text: str, width: int) -> list[str]:
             lines.append("")
         lines[-1] += word
     return [line.rstrip() for line in lines]
+
+
+def command_lines(command: str, width: int) -> list[str]:
+    """Return the lines of a command, as many words on a line as `width` has room for; a shell reads them as one."""
+    if len(printable(command)) <= width:
+        return [printable(command)]
+    lines = [""]
+    # A word that is quoted may have spaces, and an option stays with what follows it.
+    for word in re.findall(r"""(?:-\S+ (?!-))?(?:'[^']*'|"[^"]*"|\S)+""", printable(command)):
+        if lines[-1] and len(lines[-1]) + len(word) + len(" ") + len(" \\") > width:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
 
 
 # ---------------------------------------------------------------- numbers
@@ -129,7 +148,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document; named tuples become objects."""
+    """Print one JSON document; named tuples and dataclasses become objects."""
     import json
 
     print(json.dumps(plain(document), indent=2, ensure_ascii=False))
@@ -141,6 +160,8 @@ def plain(value: object) -> Plain:
         return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return plain(value._asdict())
+    if is_dataclass(value):
+        return plain(vars(value))
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
     assert value is None or isinstance(value, bool | int | float | str), f"JSON knows no {type(value)}"

@@ -2,27 +2,70 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import coprocs, domains, duration
 from coprocsim.cli.examples import examples
-from coprocsim.cli.progress import Progress
+from coprocsim.cli.progress import Progress, Reading
 from coprocsim.cli.tables import json_option, print_json
 from coprocsim.cli.written import written
 
 if TYPE_CHECKING:
     from coprocsim.model import TraceRow
-    from coprocsim.observe.trace import Choice, Names
+    from coprocsim.observe.trace import Choice
     from coprocsim.observe.view import View
 
 # The last ones are held in memory.
 _LAST_MAX = 100_000
-_PROGRESS_ROWS = 4096
+
+
+class _Wanted(NamedTuple):
+    """Which rows are wanted, as it is typed."""
+
+    from_ps: int | None
+    to_ps: int | None
+    coproc: str | None
+    domain: str | None
+    kinds: tuple[str, ...]
+    late: bool
+    last: int | None
+
+    def choice(self, seen: "View") -> "Choice":
+        """Return what is chosen, each name looked up."""
+        from coprocsim.errors import CoprocsimError, LookupFailed, did_you_mean
+        from coprocsim.observe.trace import KINDS, Choice
+        from coprocsim.units import show_instant
+
+        start_ps, end_ps = self.from_ps or 0, seen.now_ps if self.to_ps is None else min(self.to_ps, seen.now_ps)
+        if start_ps > end_ps:
+            what = f"nothing lies between {show_instant(start_ps)} s and {show_instant(end_ps)} s"
+            raise CoprocsimError(what, hint=f"it is {show_instant(seen.now_ps)} s now")
+        kinds = [each.strip() for part in self.kinds for each in part.split(",")]
+        for each in kinds:
+            if each not in KINDS:
+                raise LookupFailed(f"no kind of row is called `{each}`", hint=did_you_mean(each, KINDS, "there are"))
+        return Choice(
+            start_ps,
+            end_ps,
+            None if self.coproc is None else seen.coproc_named(self.coproc).coproc_id,
+            None if self.domain is None else seen.domain_id(self.domain),
+            frozenset(kinds),
+            self.late,
+            self.last,
+        )
+
+
+class _Choosing(click.Command):
+    """A command about some rows of the trace: what is typed of them it is handed as `wanted`."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        ctx.params["wanted"] = _Wanted(**{name: ctx.params.pop(name) for name in _Wanted._fields})
+        return super().invoke(ctx)
 
 
 def _choice_options() -> list[click.Parameter]:
@@ -31,7 +74,7 @@ def _choice_options() -> list[click.Parameter]:
         click.Option(["--from", "from_ps"], metavar="INSTANT", callback=duration, help="From when on; default: boot."),
         click.Option(["--to", "to_ps"], metavar="INSTANT", callback=duration, help="Up to when; default: now."),
         click.Option(["--coproc"], metavar="COPROC", shell_complete=coprocs, help="Only this coproc."),
-        click.Option(["--domain"], metavar="DOMAIN", shell_complete=domains, help="Only this one; an id, if gone."),
+        click.Option(["--domain"], metavar="DOMAIN", shell_complete=domains, help="Only this domain, gone or not."),
         click.Option(
             ["--kind", "kinds"],
             metavar="KIND[,KIND...]",
@@ -39,6 +82,7 @@ def _choice_options() -> list[click.Parameter]:
             shell_complete=offered.row_kinds,
             help="Only these kinds of rows.",
         ),
+        click.Option(["--late"], is_flag=True, help="Only the ends of jobs that missed their deadlines."),
         click.Option(["--last"], type=click.IntRange(1, _LAST_MAX), metavar="N", help="Only the last N of them."),
     ]
 
@@ -69,81 +113,33 @@ def trace_command(ctx: click.Context, as_json: bool) -> None:
 
 
 @trace_command.command(
-    params=_choice_options(), epilog=examples("coprocsim trace show --from 20ms --to 30ms --kind denial,switch")
+    cls=_Choosing,
+    params=_choice_options(),
+    epilog=examples("coprocsim trace show --from 20ms --to 30ms --kind denial,switch"),
 )
 @json_option
 @click.pass_obj
-def show(
-    machine: Path,
-    from_ps: int | None,
-    to_ps: int | None,
-    coproc: str | None,
-    domain: str | None,
-    kinds: tuple[str, ...],
-    last: int | None,
-    as_json: bool,
-) -> None:
+def show(machine: Path, wanted: _Wanted, as_json: bool) -> None:
     """Show what has happened, a line for each thing, in order.
 
     KIND is state, switch, denial, iommu, job, irq, access, dma, fault, reset, finding, setting or domain.
     """
-    from coprocsim.observe.trace import Names
     from coprocsim.observe.view import view
     from coprocsim.store import read
 
     with read(machine) as file:
         seen = view(file)
-        choice = _choice(seen, from_ps, to_ps, coproc, domain, kinds, last)
+        choice = wanted.choice(seen)
         begins_ps = file.trace_begins_ps
-        rows, names = choice.rows(file), Names(seen)
         if as_json:
-            _print_document(choice, begins_ps, rows, names)
+            _print_document(seen, choice, begins_ps, choice.rows(file))
         else:
-            _print_log(seen, rows, names)
+            _print_log(seen, choice.rows(file))
     if begins_ps > choice.from_ps:
         _say_what_is_gone(begins_ps)
 
 
-def _choice(
-    seen: "View",
-    from_ps: int | None,
-    to_ps: int | None,
-    coproc: str | None,
-    domain: str | None,
-    kinds: tuple[str, ...],
-    last: int | None,
-) -> "Choice":
-    """Return what is chosen, each name looked up."""
-    from coprocsim.errors import CoprocsimError, LookupFailed, did_you_mean
-    from coprocsim.observe.trace import KINDS, Choice
-    from coprocsim.units import show_instant
-
-    start_ps, end_ps = from_ps or 0, seen.now_ps if to_ps is None else min(to_ps, seen.now_ps)
-    if start_ps > end_ps:
-        what = f"nothing lies between {show_instant(start_ps)} s and {show_instant(end_ps)} s"
-        raise CoprocsimError(what, hint=f"it is {show_instant(seen.now_ps)} s now")
-    wanted = [each.strip() for part in kinds for each in part.split(",")]
-    for each in wanted:
-        if each not in KINDS:
-            raise LookupFailed(f"no kind of row is called `{each}`", hint=did_you_mean(each, KINDS, "there are"))
-    return Choice(
-        start_ps,
-        end_ps,
-        None if coproc is None else seen.coproc_named(coproc).coproc_id,
-        None if domain is None else _domain_id(seen, domain),
-        frozenset(wanted),
-        last,
-    )
-
-
-def _domain_id(seen: "View", name: str) -> int:
-    """Return a domain's id; that of one that is gone, too, where it is given as an id."""
-    if name.isascii() and name.isdecimal() and len(name) < 20 and int(name) < seen.machine.next_domain_id:
-        return int(name)
-    return seen.domain_named(name).domain_id
-
-
-def _print_log(seen: "View", rows: "Iterable[TraceRow]", names: "Names") -> None:
+def _print_log(seen: "View", rows: "Iterable[TraceRow]") -> None:
     from coprocsim.observe.trace import domain_of
     from coprocsim.observe.words import alarming, in_words
     from coprocsim.units import show_instant
@@ -151,13 +147,12 @@ def _print_log(seen: "View", rows: "Iterable[TraceRow]", names: "Names") -> None
     colour = messages.wants_colour(sys.stdout)
     whole = len(str(seen.now_ps // 10**12))
     at, where = whole + 13, max(6, *map(len, seen.coprocs), 0)
-    whose = max(6, *(len(row.name) for row in seen.domains.values()))
+    whose = max(6, *(len(name) for name in (*(each.name for each in seen.domains.values()), *seen.gone.values())))
     title = f"{'At(s)':<{at}}  {'Coproc':<{where}}  {'Domain':<{whose}}  What"
     print(f"\033[1m{title}\033[0m" if colour else title)
     for row in rows:
-        names.learn(row)
         domain_id = domain_of(row)
-        domain = "-" if domain_id is None else names.of(domain_id)
+        domain = "-" if domain_id is None else seen.name_of(domain_id)
         words = in_words(row)
         if colour:
             style = "31" if alarming(row) else _COLOURS.get((row[2], str(row[-1])))
@@ -169,7 +164,7 @@ def _print_log(seen: "View", rows: "Iterable[TraceRow]", names: "Names") -> None
 _COLOURS = {("state", "RUNNING"): "32", ("state", "WAITING"): "33"}
 
 
-def _print_document(choice: "Choice", begins_ps: int, rows: "Iterable[TraceRow]", names: "Names") -> None:
+def _print_document(seen: "View", choice: "Choice", begins_ps: int, rows: "Iterable[TraceRow]") -> None:
     """Print one JSON document, row by row: it may be longer than memory."""
     from coprocsim.observe.trace import domain_of, fields, kind_of
     from coprocsim.observe.words import in_words
@@ -177,14 +172,13 @@ def _print_document(choice: "Choice", begins_ps: int, rows: "Iterable[TraceRow]"
     print(f'{{\n  "from_ps": {choice.from_ps},\n  "to_ps": {choice.to_ps},\n  "begins_ps": {begins_ps},\n  "rows": [')
     before = ""
     for row in rows:
-        names.learn(row)
         domain_id = domain_of(row)
         document = {
             "at_ps": row[0],
             "coproc": None if row[1] == "-" else row[1],
             "kind": kind_of(row),
             "what": row[2],
-            "domain": None if domain_id is None else names.of(domain_id),
+            "domain": None if domain_id is None else seen.name_of(domain_id),
             "domain_id": domain_id,
             **fields(row),
             "words": in_words(row),
@@ -198,7 +192,9 @@ def _print_document(choice: "Choice", begins_ps: int, rows: "Iterable[TraceRow]"
 
 
 @trace_command.command(
-    params=_choice_options(), epilog=examples("coprocsim trace export gpu0.vcd --coproc gpu0", "gtkwave gpu0.vcd")
+    cls=_Choosing,
+    params=_choice_options(),
+    epilog=examples("coprocsim trace export gpu0.vcd --coproc gpu0", "gtkwave gpu0.vcd"),
 )
 @click.argument("path", metavar="FILE", type=click.Path(allow_dash=True))
 @click.option(
@@ -209,22 +205,12 @@ def _print_document(choice: "Choice", begins_ps: int, rows: "Iterable[TraceRow]"
 )
 @json_option
 @click.pass_obj
-def export(
-    machine: Path,
-    path: str,
-    name: str | None,
-    from_ps: int | None,
-    to_ps: int | None,
-    coproc: str | None,
-    domain: str | None,
-    kinds: tuple[str, ...],
-    last: int | None,
-    as_json: bool,
-) -> None:
+def export(machine: Path, wanted: _Wanted, path: str, name: str | None, as_json: bool) -> None:
     """Write the trace to FILE, for other programs.
 
     For xenalyze, GTKWave, Perfetto, or a table program; to stdout where FILE is `-`. KIND is as `trace show --help`
-    says. A FILE that is there is replaced when the new one is complete.
+    says; kinds, domains and late ends are chosen for csv only. A FILE that is there is replaced when the new one is
+    complete.
     """
     from coprocsim.observe.exporters import FORMATS, format_of, writer
     from coprocsim.observe.exporters.scene import scene
@@ -236,15 +222,21 @@ def export(
     if name is None:
         known = ", ".join(f"`{suffix}`" for each in FORMATS.values() for suffix in each.suffixes)
         raise click.UsageError(f"say which `--format`: `{path}` ends with none of {known}")
+    if FORMATS[name].draws and (wanted.domain is not None or wanted.kinds or wanted.late):
+        raise click.UsageError(
+            f"`{name}` draws who has a coproc, and needs every row of it: choose by `--coproc`, `--from` and `--to`; "
+            "`--domain`, `--kind` and `--late` are for csv"
+        )
     write = writer(name)
     with read(machine) as file, Progress() as progress:
         seen = view(file)
-        choice = _choice(seen, from_ps, to_ps, coproc, domain, kinds, last)
+        choice = wanted.choice(seen)
         begins_ps = file.trace_begins_ps
         # Two looks at the rows: who takes part in all of it must be known before the first one is written.
-        found = scene(seen, file, choice)
+        reading = Reading(progress, max(choice.from_ps, begins_ps), choice.to_ps, times=2)
+        found = scene(seen, file, choice, reading)
         with written(path, text=FORMATS[name].text) as out:
-            write(out, found, _watched(choice.rows(file), found.from_ps, found.to_ps, progress))
+            write(out, found, choice.rows(file, reading))
     if begins_ps > choice.from_ps:
         _say_what_is_gone(begins_ps)
     if path == "-":
@@ -255,14 +247,6 @@ def export(
         return
     print(f"{path}: {_rows(found.rows)} from {show_instant(found.from_ps)} s to {show_instant(found.to_ps)} s")
     print(f"look at it with: {FORMATS[name].opened_by.replace('FILE', path)}")
-
-
-def _watched(rows: "Iterable[TraceRow]", from_ps: int, to_ps: int, progress: Progress) -> "Iterator[TraceRow]":
-    """Yield the rows and show how far it is; click.Abort when somebody wants it to end."""
-    for number, row in enumerate(rows):
-        if number % _PROGRESS_ROWS == 0 and not progress(row[0] - from_ps, to_ps - from_ps):
-            raise click.Abort
-        yield row
 
 
 def _say_what_is_gone(begins_ps: int) -> None:

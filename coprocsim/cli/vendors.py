@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _FORMATS = "nvidia|xe|gim|xl"
 
+_LETTERS_MAX = 1_000_000
+
 
 @click.command(
     "import-settings",
@@ -39,7 +41,7 @@ def import_settings_command(machine: Path, form: str, value: str, coproc: str | 
     """
     from coprocsim.toolstack import vendors
 
-    imported = vendors.load(form, sys.stdin.read() if value == "-" else value)
+    imported = vendors.load(form, _standard_input() if value == "-" else value)
     if coproc is not None:
         imported = _for_coproc(machine, imported, coproc)
     if as_json:
@@ -78,3 +80,12 @@ def _for_coproc(machine: Path, imported: "Imported", coproc: str) -> "Imported":
 
 def _words(settings: dict[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in settings.items()]
+
+
+def _standard_input() -> str:
+    from coprocsim.errors import CoprocsimError
+
+    text = sys.stdin.read(_LETTERS_MAX + 1)
+    if len(text) > _LETTERS_MAX:
+        raise CoprocsimError(f"standard input has more than {_LETTERS_MAX:,} letters: no settings are as long")
+    return text

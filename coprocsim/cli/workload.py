@@ -37,9 +37,9 @@ def set_workload(machine: Path, domain: str, coproc: str, options: tuple[str, ..
     chosen = settings(options)
     from coprocsim.toolstack import control
 
-    warnings = control.set_workload(machine, domain, coproc, chosen, Path())
-    print(f"{domain} on {coproc}: {','.join(f'{each.name}={each.value}' for each in chosen)}")
-    for warning in warnings:
+    changed = control.set_workload(machine, domain, coproc, chosen, Path())
+    print(f"{changed.domain} on {changed.coproc_id}: {','.join(f'{each.name}={each.value}' for each in chosen)}")
+    for warning in changed.warnings:
         messages.warning(warning)
 
 
@@ -54,8 +54,8 @@ def clear_workload(machine: Path, domain: str, coproc: str) -> None:
     """
     from coprocsim.toolstack import control
 
-    control.clear_workload(machine, domain, coproc)
-    print(f"{domain} on {coproc}: no workload")
+    changed = control.clear_workload(machine, domain, coproc)
+    print(f"{changed.domain} on {changed.coproc_id}: no workload")
 
 
 @workload_command.command("show", epilog=examples("coprocsim workload show infotainment gpu0"))

@@ -198,7 +198,7 @@ def _judged(play: Callable[[], None], last: Callable[[], Trial]) -> Failure | No
     except PluginError:
         # Another part is missing without which nothing can be said about this one.
         raise
-    except Exception as error:  # noqa: BLE001 - whatever somebody's code raises is what this is about
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever somebody's code raises is what this is about
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return Failure(f"it raises {said}", tuple(last().steps), _place(error.__traceback__))
     return None

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from coprocsim.devicetree import blob as _blob
 from coprocsim.devicetree import machine as _machine
 from coprocsim.devicetree import meant as _meant
+from coprocsim.devicetree import memory as _memory
 from coprocsim.devicetree import older as _older
 from coprocsim.devicetree.source import compile_source
 from coprocsim.devicetree.tree import Node, Tree
 from coprocsim.errors import Report
 from coprocsim.model import MachineSpec, Sharing, VcoprocNode
 
-__all__ = ["Node", "System", "Tree", "compile_source", "load_domain_nodes", "loads", "names_meant"]
+__all__ = ["Node", "System", "Tree", "compile_source", "load_domain_nodes", "loads", "memory_bytes", "names_meant"]
 
 _USUAL = Sharing()
 
@@ -40,6 +41,11 @@ def loads(blob: bytes, defaults: Sharing = _USUAL, report: Report | None = None)
 def names_meant(tree: Tree) -> frozenset[str]:
     """Return the identifiers, paths and aliases of all that the tree means to share, whether or not it can."""
     return _meant.names(tree)
+
+
+def memory_bytes(tree: Tree) -> int | None:
+    """Return how much memory the machine has, None where its tree does not say."""
+    return _memory.size_bytes(tree)
 
 
 def load_domain_nodes(blob: bytes, report: Report | None = None) -> tuple[VcoprocNode, ...]:

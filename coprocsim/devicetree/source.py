@@ -5,16 +5,20 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from coprocsim.errors import CoprocsimError, DeviceTreeError, Span
+from coprocsim.errors import CoprocsimError, DeviceTreeError, Report, Span
 
 # `Error: x.dts:4.3-4 syntax error`, and `x.dts:3.5-4.6: ERROR (some_check): …`; the end may be on another line.
 _MESSAGE = re.compile(
-    r"(?:Error: )?(?P<path>.+?):(?P<line>\d+)\.(?P<column>\d+)(?:-(?:\d+\.\d+|(?P<end>\d+)))?:? (?P<what>.+)"
+    r"(?:Error: )?(?P<path>.+?):(?P<line>\d+)\.(?P<column>\d+)(?:-(?:\d+\.\d+|(?P<end>\d+)))?:? "
+    r"(?:ERROR |(?P<warning>Warning ))?(?P<what>.+)"
 )
 
 
-def compile_source(path: str) -> bytes:
-    """Return the blob that dtc makes of the source at `path`; its complaints come with their place."""
+def compile_source(path: str, report: Report | None = None) -> bytes:
+    """Return the blob that dtc makes of the source at `path`; its complaints come with their place.
+
+    With a full report all of them but the last error, which is raised, go there; else its warnings are left out.
+    """
     dtc = shutil.which("dtc")
     if dtc is None:
         raise CoprocsimError(
@@ -25,21 +29,33 @@ def compile_source(path: str) -> bytes:
         Path(path).open("rb").close()
     except OSError as error:
         raise CoprocsimError(f"cannot read `{path}`", why=error.strerror) from error
-    done = subprocess.run(
-        [dtc, "-q", "-I", "dts", "-O", "dtb", "-o", "-", "--", path], capture_output=True, check=False
-    )
+    done = subprocess.run([dtc, "-I", "dts", "-O", "dtb", "-o", "-", "--", path], capture_output=True, check=False)
+    said = done.stderr.decode("utf-8", "replace")
+    errors = []
+    report = report or Report()
+    for match in filter(None, map(_MESSAGE.fullmatch, said.splitlines())):
+        if match["warning"]:
+            report.warn(f"dtc: {match['what']}", _span(match))
+        else:
+            errors.append(_error(match))
     if done.returncode:
-        raise _complaint(path, done.stderr.decode("utf-8", "replace"))
+        *others, last = errors or [DeviceTreeError(f"dtc refuses `{path}`", None, why=_unplaced(said))]
+        for other in others:
+            with report.one():
+                raise other
+        raise last
     return done.stdout
 
 
-def _complaint(path: str, messages: str) -> DeviceTreeError:
-    for message in messages.splitlines():
-        match = _MESSAGE.fullmatch(message)
-        if match:
-            span = _span(match)
-            return DeviceTreeError(f"dtc: {match['what']}", span, hint=_hint(match["what"], span.text))
-    return DeviceTreeError(f"dtc refuses `{path}`", None, why=messages.strip() or "it does not say why")
+def _error(match: re.Match[str]) -> DeviceTreeError:
+    span = _span(match)
+    return DeviceTreeError(f"dtc: {match['what']}", span, hint=_hint(match["what"], span.text))
+
+
+def _unplaced(said: str) -> str:
+    """Return what dtc says of nothing in particular."""
+    lines = [line for line in said.splitlines() if not _MESSAGE.fullmatch(line)]
+    return "\n".join(lines).strip() or "it does not say why"
 
 
 def _span(match: re.Match[str]) -> Span:

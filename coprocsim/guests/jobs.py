@@ -15,7 +15,7 @@ from coprocsim.guests.drivers import driver_for, driver_of
 from coprocsim.guests.options import COMMON, Options
 from coprocsim.model import GuestEffect, JobDropped, JobEnded, JobReleased, Json, Setting
 from coprocsim.randomness import Stream
-from coprocsim.units import CYCLES_MAX, PS_PER_US, TIMELINE_END_PS, Work
+from coprocsim.units import CYCLES_MAX, PS_PER_S, PS_PER_US, TIMELINE_END_PS, Work
 
 # Without an interrupt line the driver looks at the unit again and again.
 _POLL_PS = 50 * PS_PER_US
@@ -108,6 +108,8 @@ class JobGuest(Guest):
             self._deadline_ps,
             self._reaction_ps,
             reg.PLACES,
+            # One that is given up ends when it is due, whatever is left of it.
+            0 if self._abandons else self.least_work_cycles() * PS_PER_S // self.hz,
         )
 
     def least_interval_ps(self) -> int | None:
@@ -131,6 +133,10 @@ class JobGuest(Guest):
     def largest_work_cycles(self) -> int | None:
         """Return the largest work of a release; None if it is not known."""
         return None if self._law is None else self._law.largest_cycles(self.hz)
+
+    def least_work_cycles(self) -> int:
+        """Return the least work of a release; 0 if it is not known."""
+        return 0 if self._law is None else self._law.least_cycles(self.hz)
 
     def stream(self, purpose: str) -> Stream:
         """Return this guest's stream of draws for one purpose."""

@@ -37,6 +37,10 @@ class Law:
         """Return the largest work; of the laws that have no largest, the mean."""
         return (self.high or self.mean).in_cycles(hz)
 
+    def least_cycles(self, hz: int) -> int:
+        """Return the least work; 0 of the laws that have none."""
+        return self.mean.in_cycles(hz) if self.bounded else 0
+
     def draw_cycles(self, hz: int, stream: Stream) -> int:
         """Return the next job's work, at least one cycle and no more than can be counted."""
         mean = self.mean.in_cycles(hz)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from coprocsim.errors import CfgError, DeviceTreeError, NodePlace, SourceError, Span
+from coprocsim.errors import CfgError, DeviceTreeError, NodePlace, SourceError, Span, StateError
 from coprocsim.guests import guest_of
 from coprocsim.guests.base import GuestSite
 from coprocsim.hypervisor import faults, interrupts, iommu, leaks, lifecycle, measure
@@ -26,6 +26,10 @@ _PAGE_BYTES = 4096
 # Where Xen on Arm puts a guest's memory (GUEST_RAM0, GUEST_RAM1).
 _LOW = range(0x4000_0000, 0x1_0000_0000)
 _HIGH = range(0x2_0000_0000, 0x100_0000_0000)
+
+
+class NoRoom(CfgError):  # noqa: N818 - it is said of the algorithm, which is not at fault
+    """An algorithm has as many vcoprocs as it can have; the hint is for a machine that is up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +134,10 @@ def _attach(board: Board, domain: Domain, plan: VcoprocPlan, undo: list[Callable
         )
     if coproc.scheduler.vcoprocs_max is not None and len(coproc.vcoprocs) >= coproc.scheduler.vcoprocs_max:
         holders = ", ".join(f"`{each.domain.name}`" for each in coproc.vcoprocs.values())
-        raise _refusal(
+        raise NoRoom(
             f"`{coproc.scheduler.name}` has no room for another vcoproc of `{plan.coproc_id}`: {holders} has it",
-            plan,
-            f"`coprocsim sched set {plan.coproc_id} --algorithm A` lets it be shared",
+            plan.place,
+            hint=f"`coprocsim sched set {plan.coproc_id} --algorithm A` lets it be shared",
         )
     refused = coproc.platform.domain_create(vcoproc.vcoproc_id, domain.memory)
     if isinstance(refused, Refused):
@@ -200,6 +204,7 @@ def bury(board: Board) -> None:
             for vcoproc in reversed(domain.vcoprocs):
                 _detach(board, vcoproc)
             del board.domains[domain.domain_id], board.dying[domain.domain_id]
+            board.gone[domain.domain_id] = domain.name
             _record(board, domain, "destroyed")
 
 
@@ -351,6 +356,13 @@ def _ended(board: Board, vcoproc: Vcoproc, job: JobEnded) -> None:
         counters.missed += 1
     how = "abandoned" if job.abandoned else "error" if job.error else "done"
     board.record(vcoproc.coproc, "job_end", vcoproc.who, how, job.release_ps, latency_ps, _or_none(job.deadline_ps))
+    if not vcoproc.open_jobs:
+        assert vcoproc.guest is not None
+        raise StateError(
+            f"the driver of `{vcoproc.domain.name}` on `{vcoproc.coproc.spec.coproc_id}` ends a job that is not open",
+            why=f"the machine's file is damaged, or the workload `{vcoproc.guest.kind}` is at fault",
+            hint="nothing was changed; put a good copy of the file back, or boot anew with `boot --force`",
+        )
     del vcoproc.open_jobs[0]
     vcoproc.coproc.scheduler.finished(vcoproc.vcoproc_id, now_ps)
     _ask_again(board, vcoproc)

@@ -232,6 +232,8 @@ class Board:
     aliases: dict[str, str] = field(default_factory=dict)
     next_domain_id: int = 1
     dying: dict[int, Domain] = field(default_factory=dict)
+    gone: dict[int, str] = field(default_factory=dict)
+    """How domains were called that are gone."""
     touched: dict[str, Coproc] = field(default_factory=dict)
     domain_settings: list[DomainSettingRow] = field(default_factory=list)
     """What the device tree gives to the vcoprocs of domains that are yet to come."""

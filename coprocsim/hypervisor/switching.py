@@ -14,7 +14,7 @@ from coprocsim.errors import PluginError
 from coprocsim.hypervisor import faults, interrupts, iommu, isolation, ladder, leaks, measure
 from coprocsim.hypervisor.lifecycle import apply, set_state, use
 from coprocsim.hypervisor.state import Asked, Board, Coproc, Phase, Use, Vcoproc
-from coprocsim.model import Charge, FaultKind, Payer, VcoprocState
+from coprocsim.model import Charge, FaultKind, Payer, VcoprocId, VcoprocState
 from coprocsim.platforms.base import Busy, Entered, Failed, Leave, Left
 from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Turn
 from coprocsim.units import TIMELINE_END_PS, show_instant
@@ -58,7 +58,14 @@ def decide(board: Board, coproc: Coproc) -> None:
 
 
 def _sane(board: Board, coproc: Coproc, answer: Decision) -> Decision:
-    """Return an answer that time can pass by; PluginError for one that is over before it begins."""
+    """Return an answer that can be followed; PluginError for nonsense, or what is over before it begins."""
+    if not _is_one(coproc, answer):
+        vcoprocs = ", ".join(map(repr, coproc.vcoprocs)) or "none"
+        raise PluginError(
+            f"the scheduling algorithm `{coproc.scheduler.name}` answers what is no decision: {answer!r}",
+            why=f"`{coproc.spec.coproc_id}` cannot follow it at {show_instant(board.now_ps)} s",
+            hint=f"a decision is `Run` or `Idle`, its times whole numbers of ps, its vcoproc one of {vcoprocs}",
+        )
     ends = (answer.until_ps,) if isinstance(answer, Idle) else (answer.until_ps, answer.end_ps(board.now_ps))
     if any(end_ps is not None and end_ps <= board.now_ps for end_ps in ends):
         raise PluginError(
@@ -67,6 +74,19 @@ def _sane(board: Board, coproc: Coproc, answer: Decision) -> Decision:
             hint="an `until_ps` is after the instant at which it is answered, a `length_ps` is not 0",
         )
     return answer
+
+
+def _is_one(coproc: Coproc, answer: object) -> bool:
+    """Return whether what an algorithm answers is a decision, about a vcoproc that there is."""
+    match answer:
+        case Idle(until_ps):
+            return until_ps is None or isinstance(until_ps, int)
+        case Run(VcoprocId() as vcoproc, length_ps, until_ps):
+            times = (length_ps is None or isinstance(length_ps, int)) and (
+                until_ps is None or isinstance(until_ps, int)
+            )
+            return times and vcoproc in coproc.vcoprocs
+    return False
 
 
 def _arm_turn(board: Board, coproc: Coproc, at_ps: int | None) -> None:

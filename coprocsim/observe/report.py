@@ -7,8 +7,9 @@ from coprocsim.histogram import percentiles
 from coprocsim.observe import stats
 from coprocsim.observe.domains import DomainShown, shown
 from coprocsim.observe.listing import CoprocLine, coproc_lines
-from coprocsim.observe.picture import Picture, picture
-from coprocsim.observe.verify import Verdict, verified
+from coprocsim.observe.picture import Drawing, Picture
+from coprocsim.observe.trace import Watch
+from coprocsim.observe.verify import Verdict, Verification
 from coprocsim.observe.view import View, who
 from coprocsim.snapshot import DenialRow, HistogramRow, MachineRow, VcoprocSettingRow
 from coprocsim.units import show_instant
@@ -54,8 +55,13 @@ class Report(NamedTuple):
     domains: tuple[DomainShown, ...]
 
 
-def report(file: "MachineFile", view: View, from_ps: int | None, to_ps: int | None, coproc: str | None) -> Report:
-    """Return the report of a machine, or of one of its coprocs; CoprocsimError where there is nothing to be seen."""
+def report(
+    file: "MachineFile", view: View, from_ps: int | None, to_ps: int | None, coproc: str | None, watch: Watch = iter
+) -> Report:
+    """Return the report of a machine, or of one of its coprocs; CoprocsimError where there is nothing to be seen.
+
+    The trace is read once, through `watch`.
+    """
     start_ps, end_ps = from_ps or 0, view.now_ps if to_ps is None else min(to_ps, view.now_ps)
     if view.now_ps == 0:
         raise CoprocsimError("no time has passed yet", hint="`coprocsim run 100ms`, then look again")
@@ -66,14 +72,20 @@ def report(file: "MachineFile", view: View, from_ps: int | None, to_ps: int | No
     chosen = [line.coproc for line in lines]
     settings, histograms = file.rows(VcoprocSettingRow), file.rows(HistogramRow)
     vcoprocs = tuple(stats.vcoproc_stats(view, coproc, None, histograms))
-    verdict = verified(view, file)
+    begins_ps = file.trace_begins_ps
+    verification = Verification(view, begins_ps)
+    drawing = Drawing(view, chosen, start_ps, end_ps, whole=begins_ps == 0)
+    for row in watch(file.trace(0, view.now_ps)):
+        verification.take(row)
+        drawing.take(row)
+    verdict = verification.verdict()
     if coproc is not None:
         verdict = verdict._replace(findings=tuple(each for each in verdict.findings if each.coproc in chosen))
     taking_part = {each.domain_id for each in vcoprocs}
     return Report(
         view.machine,
-        file.trace_begins_ps,
-        picture(file, view, chosen, start_ps, end_ps),
+        begins_ps,
+        drawing.picture(),
         lines,
         tuple(each for each in stats.coproc_stats(view, settings) if each.coproc in chosen),
         vcoprocs,

@@ -7,6 +7,7 @@ destroyed and taken its counters along.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, TypedDict, cast
 
 from coprocsim.histogram import percentiles
@@ -15,11 +16,9 @@ from coprocsim.snapshot import CoprocRow, DenialRow, HistogramRow, VcoprocRow, V
 from coprocsim.store import damaged
 
 
-class CoprocStats(NamedTuple):
-    """Where a coproc's time went: run + switch + idle + failed = elapsed.
-
-    `fairness` is Jain's index over what its vcoprocs ran, per weight; None if none of them has had work yet.
-    """
+@dataclass(frozen=True)
+class CoprocTime:
+    """Where a coproc's time went: run + switch + idle + failed = elapsed."""
 
     coproc: str
     elapsed_ps: int
@@ -27,6 +26,15 @@ class CoprocStats(NamedTuple):
     switch_ps: int
     idle_ps: int
     failed_ps: int
+
+
+@dataclass(frozen=True)
+class CoprocStats(CoprocTime):
+    """And what has happened on it.
+
+    `fairness` is Jain's index over what its vcoprocs ran, per weight; None if none of them has had work yet.
+    """
+
     switches: int
     denials: int
     resets: int
@@ -47,12 +55,9 @@ class Spread(NamedTuple):
     max_ps: int
 
 
-class VcoprocStats(NamedTuple):
-    """What a vcoproc has had, denied, suffered and done since it was created; `share` is of its coproc's time.
-
-    `released` jobs are done, abandoned, failed, dropped, or not yet over. The mean latency is of the jobs done.
-    `owed_ps` is what it still owes for overrunning. `latency`, `wait` and `entry` are None where nothing was counted.
-    """
+@dataclass(frozen=True)
+class VcoprocTime:
+    """What a vcoproc has had; `share` is of its coproc's time."""
 
     domain: str
     domain_id: int
@@ -62,6 +67,16 @@ class VcoprocStats(NamedTuple):
     run_ps: int
     wait_ps: int
     switches: int
+
+
+@dataclass(frozen=True)
+class VcoprocStats(VcoprocTime):
+    """And what it has been charged for, denied, suffered and done.
+
+    `released` jobs are done, abandoned, failed, dropped, or not yet over. The mean latency is of the jobs done.
+    `owed_ps` is what it still owes for overrunning. `latency`, `wait` and `entry` are None where nothing was counted.
+    """
+
     switch_ps: int
     overrun_ps: int
     owed_ps: int
@@ -150,8 +165,8 @@ def vcoproc_stats(
     """Yield the figures of every vcoproc; only of a coproc's, or a domain's. Percentiles are of `histograms`."""
     encoded = {(row.domain_id, row.number, row.kind): row.encoded for row in histograms}
 
-    def spread(row: VcoprocRow, kind: str, max_ps: int) -> Spread | None:
-        return _spread(encoded.get((row.domain_id, row.number, kind), ""), max_ps)
+    def of(row: VcoprocRow, kind: str, max_ps: int) -> Spread | None:
+        return spread(encoded.get((row.domain_id, row.number, kind), ""), max_ps)
 
     for row in view.of(coproc, domain):
         counters = row.counters
@@ -184,13 +199,13 @@ def vcoproc_stats(
             counters.traps,
             counters.irqs,
             counters.faults,
-            spread(row, "latency", counters.latency_ps_max),
-            spread(row, "wait", counters.wait_ps_max),
-            spread(row, "entry", counters.entry_ps_max),
+            of(row, "latency", counters.latency_ps_max),
+            of(row, "wait", counters.wait_ps_max),
+            of(row, "entry", counters.entry_ps_max),
         )
 
 
-def _spread(encoded: str, max_ps: int) -> Spread | None:
+def spread(encoded: str, max_ps: int) -> Spread | None:
     """Return how times are spread, none of them longer than the longest."""
     if not encoded:
         return None

@@ -1,13 +1,15 @@
 """The rows of the trace by name: what each column is, of which kind a row is, whose it is, and which are chosen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from coprocsim.model import TraceRow
-    from coprocsim.observe.view import View
     from coprocsim.store import MachineFile
+
+Watch: TypeAlias = "Callable[[Iterator[TraceRow]], Iterator[TraceRow]]"
+"""Yields the rows that it is given, and sees how far they are."""
 
 KINDS: dict[str, tuple[str, ...]] = {
     "state": ("state",),
@@ -99,38 +101,36 @@ def domain_of(row: "TraceRow") -> int | None:
     return None
 
 
-class Names:
-    """How domains are called, those too that are gone: `learn` hears of them from the rows that name them."""
-
-    def __init__(self, seen: "View") -> None:
-        self._names = {domain_id: row.name for domain_id, row in seen.domains.items()}
-
-    def learn(self, row: "TraceRow") -> None:
-        """Take note of a name."""
-        match row[2:]:
-            case ("domain", int(domain_id), _, str(name)):
-                self._names[domain_id] = name
-
-    def of(self, domain_id: int) -> str:
-        """Return a domain's name; `d3` where no row has told it."""
-        return self._names.get(domain_id, f"d{domain_id}")
+def is_late(row: "TraceRow") -> bool:
+    """Return whether a job missed its deadline by this row, its end: what `stats` counts as missed."""
+    match row[2:]:
+        case ("job_end", _, how, int(release_ps), int(latency_ps), int(deadline_ps)):
+            return how == "abandoned" or -1 < deadline_ps < release_ps + latency_ps
+    return False
 
 
 class Choice(NamedTuple):
-    """Which rows are wanted: between two instants, both included; of a coproc, a domain, some kinds; the last ones."""
+    """Which rows are wanted: between two instants, both included; of a coproc, a domain, some kinds; the last ones.
+
+    `late` wants the ends of jobs that missed their deadlines only.
+    """
 
     from_ps: int
     to_ps: int
     coproc: str | None = None
     domain_id: int | None = None
     kinds: frozenset[str] = frozenset()
+    late: bool = False
     last: int | None = None
 
-    def rows(self, file: "MachineFile") -> "Iterator[TraceRow]":
-        """Yield the rows that are wanted, in order; what lies outside of the two instants is not even unpacked."""
+    def rows(self, file: "MachineFile", watch: Watch = iter) -> "Iterator[TraceRow]":
+        """Yield the rows that are wanted, in order; what lies outside of the two instants is not even unpacked.
+
+        All that are read go through `watch`: backwards, where the last ones are wanted.
+        """
         if self.last is None:
-            return filter(self._wants, file.trace(self.from_ps, self.to_ps))
-        found = filter(self._wants, file.trace_backwards(self.from_ps, self.to_ps))
+            return filter(self._wants, watch(file.trace(self.from_ps, self.to_ps)))
+        found = filter(self._wants, watch(file.trace_backwards(self.from_ps, self.to_ps)))
         return reversed(list(islice(found, self.last)))
 
     def _wants(self, row: "TraceRow") -> bool:
@@ -138,4 +138,5 @@ class Choice(NamedTuple):
             self.coproc in {None, row[1]}
             and (not self.kinds or kind_of(row) in self.kinds)
             and (self.domain_id is None or domain_of(row) == self.domain_id)
+            and (not self.late or is_late(row))
         )

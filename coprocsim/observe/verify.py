@@ -5,13 +5,16 @@ IOMMU translated for, to whom interrupts went, where the time went. What no row 
 hardware, the scheduler's queue) was checked while it ran: those findings are rows of the trace.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from coprocsim.model import UNSCHEDULED, Rule
-from coprocsim.observe.timeline import coproc_lanes
+from coprocsim.observe.timeline import coproc_does
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from coprocsim.model import TraceRow
     from coprocsim.observe.view import View
     from coprocsim.snapshot import CoprocRow
@@ -74,31 +77,57 @@ class _Coproc:
         self.raised: dict[str, set[str]] = {}
         self.excused: set[str] = set()
         self.pending: set[tuple[str, str]] = set()
+        self.use, self.use_since_ps = "idle", 0
+        self.shown_ps: Counter[str] = Counter()
+
+    def turn(self, at_ps: int, use: str) -> None:
+        """From `at_ps` on, the coproc is used for `use`."""
+        self.shown_ps[self.use] += at_ps - self.use_since_ps
+        self.use, self.use_since_ps = use, at_ps
+
+    def shown_until(self, now_ps: int) -> Counter[str]:
+        """Return for how long it was used for each thing, as far as the rows tell, in ps."""
+        return self.shown_ps + Counter({self.use: now_ps - self.use_since_ps})
+
+
+class Verification:
+    """Takes the rows of the trace from its beginning on, one by one, then says what they show of each rule."""
+
+    def __init__(self, seen: "View", begins_ps: int) -> None:
+        self._seen, self._begins_ps = seen, begins_ps
+        self._coprocs = {each: _Coproc(row, whole=begins_ps == 0) for each, row in seen.coprocs.items()}
+        self._told: list[Finding] = []
+        self._findings: list[Finding] = []
+        self._rows = 0
+
+    def take(self, row: "TraceRow") -> None:
+        """Look at a row."""
+        self._rows += 1
+        known = self._coprocs.get(row[1])
+        if known is not None:
+            found = [Finding(row[0], row[1], *each) for each in _of_row(known, row)]
+            (self._told if row[2] == "finding" else self._findings).extend(found)
+
+    def verdict(self) -> Verdict:
+        """Return what the trace shows: no more rows come."""
+        found = [*self._findings, *_of_time(self._seen, self._coprocs, whole=self._begins_ps == 0)]
+        # What was found while it ran is not found once more, in other words.
+        known_already = {each[:4] for each in self._told}
+        findings = list(dict.fromkeys([*self._told, *(each for each in found if each[:4] not in known_already)]))
+        findings.sort(key=lambda each: each.at_ps)
+        rules = tuple(
+            RuleLine(rule.value, _how(rule, self._seen), sum(each.rule == rule for each in findings), DEMANDS[rule])
+            for rule in Rule
+        )
+        return Verdict(self._begins_ps, self._seen.now_ps, self._rows, rules, tuple(findings))
 
 
 def verified(seen: "View", file: "MachineFile") -> Verdict:
     """Return what the trace shows of each rule."""
-    whole = file.trace_begins_ps == 0
-    coprocs = {coproc_id: _Coproc(row, whole=whole) for coproc_id, row in seen.coprocs.items()}
-    told: list[Finding] = []
-    findings: list[Finding] = []
-    count = 0
+    verification = Verification(seen, file.trace_begins_ps)
     for row in file.trace(0, seen.now_ps):
-        count += 1
-        known = coprocs.get(row[1])
-        if known is not None:
-            found = [Finding(row[0], row[1], *each) for each in _of_row(known, row)]
-            (told if row[2] == "finding" else findings).extend(found)
-    findings += _of_time(seen, file)
-    # What was found while it ran is not found once more, in other words.
-    known_already = {each[:4] for each in told}
-    findings = list(dict.fromkeys([*told, *(each for each in findings if each[:4] not in known_already)]))
-    findings.sort(key=lambda each: each.at_ps)
-    rules = tuple(
-        RuleLine(rule.value, _how(rule, seen), sum(each.rule == rule for each in findings), DEMANDS[rule])
-        for rule in Rule
-    )
-    return Verdict(file.trace_begins_ps, seen.now_ps, count, rules, tuple(findings))
+        verification.take(row)
+    return verification.verdict()
 
 
 def _how(rule: Rule, seen: "View") -> str:
@@ -110,6 +139,9 @@ def _of_row(coproc: _Coproc, row: "TraceRow") -> Iterator[tuple[str, str, str]]:
     """Yield (vcoproc, rule, what) for each rule that this row breaks."""
     if row[0] != coproc.at_ps:
         coproc.at_ps, coproc.raised, coproc.excused = row[0], {}, set()
+    does = coproc_does(row)
+    if does is not None:
+        coproc.turn(row[0], _USES[does[0]])
     match row[2:]:
         case ("finding", str(who), str(rule), str(what)):
             yield who, rule, what
@@ -166,21 +198,17 @@ def _of_state(coproc: _Coproc, who: str, new: str) -> Iterator[tuple[str, str, s
         yield who, Rule.IOMMU, f"it runs while the IOMMU translates for {coproc.holder}"
 
 
-def _of_time(seen: "View", file: "MachineFile") -> Iterator[Finding]:
+def _of_time(seen: "View", coprocs: "Mapping[str, _Coproc]", *, whole: bool) -> Iterator[Finding]:
     """Yield where the counters of a coproc do not add up, or are not what the rows say; of a whole trace only."""
-    whole = file.trace_begins_ps == 0
-    lanes = {lane.coproc: lane for lane in coproc_lanes(file, seen.coprocs, 0, seen.now_ps)} if whole else {}
     for coproc_id, row in seen.coprocs.items():
-        booked = dict(seen.time_of(row))
+        booked = seen.time_of(row)
         if sum(booked.values()) != seen.now_ps:
             what = f"{' + '.join(map(str, booked.values()))} ps are not the {seen.now_ps} ps that have passed"
             yield Finding(seen.now_ps, coproc_id, "-", Rule.TIME, what)
-        shown = dict.fromkeys(booked, 0)
-        for stretch in lanes[coproc_id].stretches if whole else ():
-            shown[_USES[stretch.what]] += stretch.to_ps - stretch.from_ps
+        shown_ps = coprocs[coproc_id].shown_until(seen.now_ps)
         for use, time_ps in booked.items():
-            if whole and shown[use] != time_ps:
-                what = f"{use}: {time_ps} ps are booked, and {shown[use]} ps stand in the trace"
+            if whole and shown_ps[use] != time_ps:
+                what = f"{use}: {time_ps} ps are booked, and {shown_ps[use]} ps stand in the trace"
                 yield Finding(seen.now_ps, coproc_id, "-", Rule.TIME, what)
 
 

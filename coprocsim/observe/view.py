@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from coprocsim import names
-from coprocsim.snapshot import AliasRow, CoprocRow, DomainRow, MachineRow, Snapshot, VcoprocRow
+from coprocsim.snapshot import AliasRow, CoprocRow, DomainRow, GoneRow, MachineRow, Snapshot, VcoprocRow
 from coprocsim.store import damaged
 
 if TYPE_CHECKING:
@@ -15,7 +15,10 @@ _USES = ("run", "switch", "idle", "failed")
 
 
 class View(NamedTuple):
-    """Coprocs by identifier, domains by id, vcoprocs in order of domain and number; `path` is the machine's file."""
+    """Coprocs by identifier, domains by id, vcoprocs in order of domain and number; `path` is the machine's file.
+
+    `gone` has the names of domains that are gone, by id.
+    """
 
     path: Path
     machine: MachineRow
@@ -23,6 +26,7 @@ class View(NamedTuple):
     domains: dict[int, DomainRow]
     vcoprocs: list[VcoprocRow]
     aliases: dict[str, str]
+    gone: dict[int, str]
 
     @property
     def now_ps(self) -> int:
@@ -38,6 +42,11 @@ class View(NamedTuple):
         """Return the domain of that id or name; LookupFailed with the nearest."""
         return self.domains[names.domain_id(name, {each.domain_id: each.name for each in self.domains.values()})]
 
+    def domain_id(self, name: str) -> int:
+        """Return the id of the domain of that id or name, be it gone, of several the newest; LookupFailed."""
+        there = {each.domain_id: each.name for each in self.domains.values()}
+        return names.domain_id(name, there | dict(reversed(self.gone.items())))
+
     def of(self, coproc: str | None, domain: str | None) -> Iterator[VcoprocRow]:
         """Yield the vcoprocs of a coproc and of a domain, where these are given by name."""
         coproc_id = None if coproc is None else self.coproc_named(coproc).coproc_id
@@ -47,9 +56,13 @@ class View(NamedTuple):
                 yield vcoproc
 
     def called(self, who: str) -> str:
-        """Return the name of the domain whose vcoproc `who` is (`d1v0`); of one that is gone, what is known of it."""
-        domain = self.domains.get(int(who[1:].partition("v")[0]))
-        return who if domain is None else domain.name
+        """Return the name of the domain whose vcoproc `who` is (`d1v0`), there or gone."""
+        return self.name_of(int(who[1:].partition("v")[0]))
+
+    def name_of(self, domain_id: int) -> str:
+        """Return the name of a domain that is there or gone; `d3` for an id that no domain has had."""
+        domain = self.domains.get(domain_id)
+        return self.gone.get(domain_id, f"d{domain_id}") if domain is None else domain.name
 
     def time_of(self, coproc: CoprocRow) -> dict[str, int]:
         """Return what a coproc's time has gone into until now, in ps: run, switch, idle, failed."""
@@ -86,6 +99,7 @@ def view(file: "MachineFile") -> View:
             file.rows(AliasRow),
             file.rows(CoprocRow),
             domains=file.rows(DomainRow),
+            gone=file.rows(GoneRow),
             vcoprocs=file.rows(VcoprocRow),
         ),
         file.path,
@@ -107,6 +121,7 @@ def view_of(snapshot: Snapshot, path: Path) -> View:
         {row.domain_id: row for row in sorted(snapshot.domains, key=lambda row: row.domain_id)},
         sorted(snapshot.vcoprocs, key=lambda row: (row.domain_id, row.number)),
         {row.alias: row.path for row in snapshot.aliases},
+        {row.domain_id: row.name for row in snapshot.gone},
     )
 
 

@@ -3,13 +3,14 @@
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Collection, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 
 from coprocsim.model import Json, VcoprocId
 from coprocsim.parameters import Value
 from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Scheduler, Turn
+from coprocsim.schedulers.urgency import Queue, Urgency
 
 
 class OpenJob(NamedTuple):
@@ -25,10 +26,6 @@ class _Saved(msgspec.Struct):
     jobs: list[tuple[VcoprocId, list[OpenJob]]]
 
 
-Urgency: TypeAlias = tuple[int, ...]
-"""The smaller the more urgent."""
-
-
 class ByJob(Scheduler):
     """Runs whoever is most urgent; of equals the one that runs, else the one with the lowest id.
 
@@ -39,6 +36,7 @@ class ByJob(Scheduler):
         super().__init__(settings)
         self._woken_ps: dict[VcoprocId, int] = {}
         self._jobs: dict[VcoprocId, deque[OpenJob]] = {}
+        self._queue = Queue()
 
     @abstractmethod
     def urgency(self, vcoproc: VcoprocId, job: OpenJob) -> Urgency:
@@ -46,39 +44,48 @@ class ByJob(Scheduler):
 
     def add(self, vcoproc: VcoprocId, settings: Mapping[str, Value], now_ps: int) -> None:
         self._jobs.setdefault(vcoproc, deque())
+        self._queue_up(vcoproc)
 
     def remove(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        self._woken_ps.pop(vcoproc, None)
+        self.sleep(vcoproc, now_ps)
         del self._jobs[vcoproc]
 
     def wake(self, vcoproc: VcoprocId, now_ps: int) -> None:
         self._woken_ps[vcoproc] = now_ps
+        self._queue_up(vcoproc)
 
     def sleep(self, vcoproc: VcoprocId, now_ps: int) -> None:
         self._woken_ps.pop(vcoproc, None)
+        self._queue.drop(vcoproc)
 
     def yield_(self, vcoproc: VcoprocId, now_ps: int) -> None:
         if vcoproc in self._woken_ps:
-            self._woken_ps[vcoproc] = now_ps
+            self.wake(vcoproc, now_ps)
 
     def released(self, vcoproc: VcoprocId, release_ps: int, deadline_ps: int | None) -> None:
         self._jobs[vcoproc].append(OpenJob(release_ps, deadline_ps))
+        self._queue_up(vcoproc)
 
     def finished(self, vcoproc: VcoprocId, now_ps: int) -> None:
         self._jobs[vcoproc].popleft()
+        self._queue_up(vcoproc)
 
     def ready(self) -> Collection[VcoprocId]:
         return self._woken_ps
 
-    def pick(self, now_ps: int, turn: Turn | None) -> Decision:
-        if not self._woken_ps:
-            return Idle()
-        running = None if turn is None else turn.vcoproc
-        return Run(min(self._woken_ps, key=lambda each: (self.urgency(each, self._job(each)), each != running, each)))
+    def _queue_up(self, vcoproc: VcoprocId) -> None:
+        if vcoproc in self._woken_ps:
+            jobs = self._jobs[vcoproc]
+            job = jobs[0] if jobs else OpenJob(self._woken_ps[vcoproc], None)
+            self._queue.put(vcoproc, self.urgency(vcoproc, job))
 
-    def _job(self, vcoproc: VcoprocId) -> OpenJob:
-        jobs = self._jobs[vcoproc]
-        return jobs[0] if jobs else OpenJob(self._woken_ps[vcoproc], None)
+    def pick(self, now_ps: int, turn: Turn | None) -> Decision:
+        first = next(iter(self._queue), None)
+        if first is None:
+            return Idle()
+        if turn is not None and turn.vcoproc in self._queue and self._queue[turn.vcoproc] == self._queue[first]:
+            return Run(turn.vcoproc)
+        return Run(first)
 
     def ran(self, ran: Ran) -> None:
         pass
@@ -92,5 +99,6 @@ class ByJob(Scheduler):
 
     def restore(self, saved: Json) -> None:
         state = msgspec.convert(saved, _Saved)
-        self._woken_ps = dict(state.ready)
         self._jobs.update((vcoproc, deque(jobs)) for vcoproc, jobs in state.jobs)
+        for vcoproc, woken_ps in state.ready:
+            self.wake(vcoproc, woken_ps)

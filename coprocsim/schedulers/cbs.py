@@ -5,16 +5,17 @@ all of the coproc is used, and whoever has more to do than was agreed delays its
 of Q / T is not above 1, each has had its budget by its deadline. Linux's SCHED_DEADLINE is built on the same rule.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Mapping
 
 import msgspec
 
 from coprocsim.model import Json, VcoprocId
-from coprocsim.parameters import Kind, Parameter, Scope, Value, of_scope
-from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Scheduler, Turn
-from coprocsim.schedulers.rtds import budget_parts, check_budget
-from coprocsim.units import PS_PER_MS, PS_PER_S, PS_PER_US
+from coprocsim.parameters import Value
+from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Turn
+from coprocsim.schedulers.budgets import Budgets, reserved_time
+from coprocsim.schedulers.reserving import Saved
+from coprocsim.schedulers.urgency import Urgency
+from coprocsim.units import PS_PER_MS
 
 
 class _Bandwidth(msgspec.Struct, frozen=True):
@@ -47,7 +48,7 @@ class _Server(msgspec.Struct, frozen=True):
     def charged(self, run_ps: int, rate: _Bandwidth) -> "_Server":
         """Return it after so much running; each budget that is used up puts the deadline off by a period."""
         left_ps = self.left_ps - run_ps
-        used_up = 0 if left_ps > 0 else 1 - left_ps // rate.budget_ps
+        used_up = 0 if left_ps > 0 else 1 + -left_ps // rate.budget_ps
         return msgspec.structs.replace(
             self,
             left_ps=left_ps + used_up * rate.budget_ps,
@@ -55,15 +56,9 @@ class _Server(msgspec.Struct, frozen=True):
         )
 
 
-class _Saved(msgspec.Struct):
-    version: int
-    ready: list[VcoprocId]
-    servers: list[tuple[VcoprocId, _Server]]
-
-
-class ConstantBandwidthServer(Scheduler):
-    """Equal deadlines go to the lowest vcoproc id. New parameters hold from the next budget on. Who yields keeps its
-    budget. What is run beyond the budget, since the coproc was not let go, is taken out of the next ones.
+class ConstantBandwidthServer(Budgets[_Server]):
+    """New parameters hold from the next budget on. What is run beyond a budget, since the coproc was not let go, is
+    taken out of the next ones.
 
     One that had the coproc to itself has put its deadline off far: who comes then runs first until deadlines are even.
     """
@@ -71,93 +66,54 @@ class ConstantBandwidthServer(Scheduler):
     name = "cbs"
     summary = "a budget in each period; what is left goes to whoever has work"
     parameters = (
-        Parameter(
-            "budget",
-            Kind.TIME,
-            4 * PS_PER_MS,
-            "what it is sure of in each period",
-            10 * PS_PER_US,
-            10 * PS_PER_S,
-            scope=Scope.VCOPROC,
-            bare_unit="us",
-        ),
-        Parameter(
-            "period",
-            Kind.TIME,
-            10 * PS_PER_MS,
-            "by when it has had its budget",
-            10 * PS_PER_US,
-            10 * PS_PER_S,
-            scope=Scope.VCOPROC,
-            bare_unit="us",
-        ),
+        reserved_time("budget", 4 * PS_PER_MS, "what it is sure of in each period"),
+        reserved_time("period", 10 * PS_PER_MS, "by when it has had its budget"),
     )
-    books_overrun = True
 
     def __init__(self, settings: Mapping[str, Value]) -> None:
         super().__init__(settings)
-        self._ready: dict[VcoprocId, None] = {}
         self._rates: dict[VcoprocId, _Bandwidth] = {}
-        self._servers: dict[VcoprocId, _Server] = {}
-
-    @classmethod
-    def least_budget_ps(cls, settings: Mapping[str, Value]) -> int | None:
-        return int(settings["budget"])
-
-    @classmethod
-    def reservations(cls, settings: Sequence[Mapping[str, Value]]) -> list[Fraction]:
-        return budget_parts(settings)
-
-    @classmethod
-    def check_together(cls, scope: Scope, settings: Mapping[str, Value]) -> None:
-        if scope is Scope.VCOPROC:
-            check_budget(of_scope(cls.parameters, scope), settings)
 
     def add(self, vcoproc: VcoprocId, settings: Mapping[str, Value], now_ps: int) -> None:
         rate = _Bandwidth(int(settings["budget"]), int(settings["period"]))
-        server = self._servers.get(vcoproc, _Server(rate.budget_ps, now_ps, now_ps))
+        server = self._records.get(vcoproc, _Server(rate.budget_ps, now_ps, now_ps))
         # What has arrived got its budget by the parameters of its time.
-        self._servers[vcoproc] = server.arrived(self._rates.get(vcoproc, rate))
+        server = server.arrived(self._rates.get(vcoproc, rate))
         self._rates[vcoproc] = rate
+        self._note(vcoproc, server)
 
     def remove(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        self.sleep(vcoproc, now_ps)
-        del self._servers[vcoproc], self._rates[vcoproc]
+        super().remove(vcoproc, now_ps)
+        del self._rates[vcoproc]
 
     def wake(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        self._ready[vcoproc] = None
         # It may still be on the hardware: the rule is applied when it is known what it has run before.
-        server = self._servers[vcoproc].arrived(self._rates[vcoproc])
-        self._servers[vcoproc] = msgspec.structs.replace(server, arrived_ps=now_ps)
+        server = self._records[vcoproc].arrived(self._rates[vcoproc])
+        self._records[vcoproc] = msgspec.structs.replace(server, arrived_ps=now_ps)
+        super().wake(vcoproc, now_ps)
 
-    def sleep(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        self._ready.pop(vcoproc, None)
-
-    def yield_(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        """Deadlines decide."""
-
-    def ready(self) -> Collection[VcoprocId]:
-        return self._ready
+    def _urgency(self, vcoproc: VcoprocId) -> Urgency:
+        return (self._records[vcoproc].arrived(self._rates[vcoproc]).deadline_ps,)
 
     def pick(self, now_ps: int, turn: Turn | None) -> Decision:
-        if not self._ready:
+        running = turn.vcoproc if turn is not None and turn.vcoproc in self._ready else None
+        first = next((each for each in self._queue if each != running), None)
+        servers = {each: self._server(each, now_ps, turn) for each in (running, first) if each is not None}
+        if not servers:
             return Idle()
-        servers = {vcoproc: self._server(vcoproc, now_ps, turn) for vcoproc in self._ready}
         chosen = min(servers, key=lambda each: (servers[each].deadline_ps, each))
         left_ps = servers[chosen].left_ps
-        if turn is not None and turn.vcoproc == chosen:
-            return Run(chosen, until_ps=now_ps + left_ps)
-        return Run(chosen, left_ps)
+        return Run(chosen, until_ps=now_ps + left_ps) if chosen == running else Run(chosen, left_ps)
 
     def _server(self, vcoproc: VcoprocId, now_ps: int, turn: Turn | None) -> _Server:
         """Return a server as it is now; what the running one spends is booked when its turn is closed."""
         if turn is None or turn.vcoproc != vcoproc:
-            return self._servers[vcoproc].arrived(self._rates[vcoproc])
+            return self._records[vcoproc].arrived(self._rates[vcoproc])
         return self._after(vcoproc, turn.since_ps, now_ps)
 
     def _after(self, vcoproc: VcoprocId, since_ps: int, now_ps: int) -> _Server:
         """Return a server after it has run from `since_ps` to `now_ps`."""
-        server, rate = self._servers[vcoproc], self._rates[vcoproc]
+        server, rate = self._records[vcoproc], self._rates[vcoproc]
         # What an algorithm before this one let it run is not this one's.
         since_ps = max(since_ps, server.booked_ps)
         if server.arrived_ps is not None and server.arrived_ps <= now_ps:
@@ -167,19 +123,10 @@ class ConstantBandwidthServer(Scheduler):
         return server.charged(now_ps - since_ps, rate)
 
     def ran(self, ran: Ran) -> None:
-        if ran.vcoproc in self._servers:
+        if ran.vcoproc in self._records:
             end_ps = ran.since_ps + ran.run_ps
             server = self._after(ran.vcoproc, ran.since_ps, end_ps).charged(ran.switch_ps, self._rates[ran.vcoproc])
-            self._servers[ran.vcoproc] = msgspec.structs.replace(server, booked_ps=end_ps)
-
-    def save(self) -> Json:
-        ready: list[Json] = [list(vcoproc) for vcoproc in sorted(self._ready)]
-        servers: list[Json] = [
-            [list(vcoproc), msgspec.to_builtins(server)] for vcoproc, server in sorted(self._servers.items())
-        ]
-        return {"version": 1, "ready": ready, "servers": servers}
+            self._note(ran.vcoproc, msgspec.structs.replace(server, booked_ps=end_ps))
 
     def restore(self, saved: Json) -> None:
-        state = msgspec.convert(saved, _Saved)
-        self._ready = dict.fromkeys(state.ready)
-        self._servers = dict(state.servers)
+        self._become(msgspec.convert(saved, Saved[_Server]))

@@ -11,7 +11,7 @@ within a few periods of its due, however long the time.
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -109,10 +109,13 @@ class Credit(Scheduler):
     def __init__(self, settings: Mapping[str, Value]) -> None:
         super().__init__(settings)
         self._weights: dict[VcoprocId, int] = {}
+        # Of those that have one.
         self._caps: dict[VcoprocId, int] = {}
         self._ring: OrderedDict[VcoprocId, None] = OrderedDict()
         self._boosted: set[VcoprocId] = set()
         self._books = Books()
+        # The books as they were last read ahead of their time.
+        self._ahead: Books | None = None
         self._yielded_ps: int | None = None
         self._read_settings()
 
@@ -125,25 +128,27 @@ class Credit(Scheduler):
         self._read_settings()
 
     def _read_settings(self) -> None:
+        self._ahead = None
         self._slice_ps = int(self.settings["slice"])
         self._ratelimit_ps = int(self.settings["ratelimit"])
 
     def add(self, vcoproc: VcoprocId, settings: Mapping[str, Value], now_ps: int) -> None:
-        self._account(self._books, now_ps)
+        self._settle(now_ps)
         self._weights[vcoproc] = int(settings["weight"])
-        self._caps[vcoproc] = int(settings["cap"])
+        self._caps.pop(vcoproc, None)
+        if settings["cap"]:
+            self._caps[vcoproc] = int(settings["cap"])
         self._books.credit_ps.setdefault(vcoproc, 0)
         self._books.used_ps.setdefault(vcoproc, 0)
 
     def remove(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        self._account(self._books, now_ps)
-        self._ring.pop(vcoproc, None)
-        self._boosted.discard(vcoproc)
-        for known in (self._weights, self._caps, self._books.credit_ps, self._books.used_ps):
+        self.sleep(vcoproc, now_ps)
+        self._caps.pop(vcoproc, None)
+        for known in (self._weights, self._books.credit_ps, self._books.used_ps):
             del known[vcoproc]
 
     def wake(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        self._account(self._books, now_ps)
+        self._settle(now_ps)
         credit_ps = min(self._books.credit_ps[vcoproc], self._allowance_ps(vcoproc))
         self._books.credit_ps[vcoproc] = credit_ps
         self._ring[vcoproc] = None
@@ -151,7 +156,7 @@ class Credit(Scheduler):
             self._boosted.add(vcoproc)
 
     def sleep(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        self._account(self._books, now_ps)
+        self._settle(now_ps)
         self._ring.pop(vcoproc, None)
         self._boosted.discard(vcoproc)
 
@@ -166,10 +171,29 @@ class Credit(Scheduler):
 
     def _allowance_ps(self, vcoproc: VcoprocId) -> int:
         """Return what one can use in a period; more credits than that it cannot save up."""
-        return self._slice_ps * (self._caps[vcoproc] or 100) // 100
+        return self._slice_ps * self._caps.get(vcoproc, 100) // 100
 
-    def _parked(self, books: Books, vcoproc: VcoprocId) -> bool:
-        return self._caps[vcoproc] > 0 and books.used_ps[vcoproc] >= self._allowance_ps(vcoproc)
+    def _parked(self, books: Books) -> set[VcoprocId]:
+        return {each for each in self._caps if each in self._ring and books.used_ps[each] >= self._allowance_ps(each)}
+
+    def _settle(self, now_ps: int) -> None:
+        """Account for the periods that have ended before now, since something is about to change."""
+        self._account(self._books, now_ps)
+        self._ahead = None
+
+    def _books_at(self, now_ps: int, turn: Turn | None, pays: bool) -> Books:
+        """Return the books of an instant, the periods that end with it included, after `turn` has paid if it does."""
+        if turn is not None and pays:
+            books = self._books.copy()
+            books.pay(turn.vcoproc, now_ps - turn.since_ps)
+            self._account(books, now_ps + 1)
+            return books
+        if now_ps < self._books.accounted_ps + self._slice_ps:
+            return self._books
+        if self._ahead is None:
+            self._ahead = self._books.copy()
+        self._account(self._ahead, now_ps + 1)
+        return self._ahead
 
     def _account(self, books: Books, before_ps: int) -> None:
         """Settle `books` for each period that has ended before an instant; what happens at an end happens before it."""
@@ -177,8 +201,9 @@ class Credit(Scheduler):
         if not periods:
             return
         books.accounted_ps += periods * self._slice_ps
+        capped_ps = {vcoproc: self._allowance_ps(vcoproc) for vcoproc in self._caps}
         for vcoproc, used_ps in books.used_ps.items():
-            allowance_ps = self._allowance_ps(vcoproc)
+            allowance_ps = capped_ps.get(vcoproc, self._slice_ps)
             # One period is saved up, for others may have their turn just then.
             books.used_ps[vcoproc] = max(-allowance_ps, used_ps - periods * allowance_ps)
         for _ in range(periods):
@@ -194,7 +219,7 @@ class Credit(Scheduler):
             part_ps = abs(paid_ps) * self._weights[each] // weight
             credit_ps = books.credit_ps[each] + (part_ps if paid_ps >= 0 else -part_ps)
             # What a cap keeps one from using goes to the others, the next time.
-            books.credit_ps[each] = min(credit_ps, self._allowance_ps(each)) if self._caps[each] else credit_ps
+            books.credit_ps[each] = min(credit_ps, self._allowance_ps(each)) if each in self._caps else credit_ps
         return books.credit_ps != before
 
     # ------------------------------------------------------------ turns
@@ -202,31 +227,35 @@ class Credit(Scheduler):
     def pick(self, now_ps: int, turn: Turn | None) -> Decision:
         if not self._ring:
             return Idle()
-        books, order = self._books.copy(), list(self._ring)
         leaves = turn is not None and (turn.denied or turn.over(now_ps) or now_ps == self._yielded_ps)
-        if turn is not None and (leaves or turn.vcoproc not in self._ring):
-            books.pay(turn.vcoproc, now_ps - turn.since_ps)
-        self._account(books, now_ps + 1)
         current = turn.vcoproc if turn is not None and turn.vcoproc in self._ring else None
-        if current is not None and leaves:
-            order.remove(current)
-            order.append(current)
-        able = [each for each in order if not self._parked(books, each)]
-        if now_ps == self._yielded_ps and current is not None and len(able) > 1 and current in able:
-            able.remove(current)
+        books = self._books_at(now_ps, turn, pays=leaves or current is None)
+        parked = self._parked(books)
+        able = [each for each in self._ring if each not in parked] if parked else list(self._ring)
         if not able:
             return Idle(until_ps=books.accounted_ps + self._slice_ps)
-        served = current if leaves else None
-        first = min(able, key=lambda each: self._rank(books, each, served))
-        if turn is None or current is None or leaves or current not in able:
-            return self._run(books, first)
+        if leaves and current in able:
+            able.remove(current)
+            if now_ps != self._yielded_ps or not able:
+                able.append(current)
+        parked_until_ps = books.accounted_ps + self._slice_ps if parked else None
+        first = self._first(books, able, current if leaves else None)
+        if turn is None or current is None or leaves or current in parked:
+            return self._run(books, first, parked_until_ps)
+        granted = self._run(books, current, parked_until_ps)
         if self._rank(books, first, None) < self._rank(books, current, None):
             preempted_ps = turn.since_ps + self._ratelimit_ps
             if now_ps >= preempted_ps:
-                return self._run(books, first)
-            granted = self._run(books, current)
+                return self._run(books, first, parked_until_ps)
             return replace(granted, until_ps=min(preempted_ps, granted.until_ps or preempted_ps))
-        return self._run(books, current)
+        return granted
+
+    def _first(self, books: Books, able: Sequence[VcoprocId], served: VcoprocId | None) -> VcoprocId:
+        """Return the first of those with the highest priority."""
+        for each in able if self._boosted else ():
+            if each in self._boosted and self._rank(books, each, served) is _Rank.BOOST:
+                return each
+        return next((each for each in able if books.credit_ps[each] >= 0), able[0])
 
     def _rank(self, books: Books, vcoproc: VcoprocId, served: VcoprocId | None) -> _Rank:
         """Return one's priority; a boost is over when it has been `served`."""
@@ -234,21 +263,20 @@ class Credit(Scheduler):
             return _Rank.OVER
         return _Rank.BOOST if vcoproc in self._boosted and vcoproc != served else _Rank.UNDER
 
-    def _run(self, books: Books, vcoproc: VcoprocId) -> Run:
+    def _run(self, books: Books, vcoproc: VcoprocId, parked_until_ps: int | None) -> Run:
         """Return a turn: a slice, or less if the cap allows less, but not less than what no preemption cuts.
 
         It ends with the period if then somebody may go on who is parked.
         """
         length_ps = self._slice_ps
-        if self._caps[vcoproc]:
+        if vcoproc in self._caps:
             left_ps = self._allowance_ps(vcoproc) - books.used_ps[vcoproc]
             length_ps = min(length_ps, max(left_ps, self._ratelimit_ps))
-        parked = any(self._parked(books, each) for each in self._ring)
-        return Run(vcoproc, length_ps, books.accounted_ps + self._slice_ps if parked else None)
+        return Run(vcoproc, length_ps, parked_until_ps)
 
     def ran(self, ran: Ran) -> None:
         self._books.pay(ran.vcoproc, ran.run_ps + ran.switch_ps)
-        self._account(self._books, ran.now_ps)
+        self._settle(ran.now_ps)
         self._boosted.discard(ran.vcoproc)
         self._yielded_ps = None
         if ran.vcoproc in self._ring:

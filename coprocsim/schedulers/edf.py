@@ -5,7 +5,8 @@ whether it fits (`coprocsim analyse` works it out).
 """
 
 from coprocsim.model import VcoprocId
-from coprocsim.schedulers.byjob import ByJob, OpenJob, Urgency
+from coprocsim.schedulers.byjob import ByJob, OpenJob
+from coprocsim.schedulers.urgency import Urgency
 
 
 class EarliestDeadline(ByJob):

@@ -96,16 +96,24 @@ class Fair(Scheduler):
     def pick(self, now_ps: int, turn: Turn | None) -> Decision:
         if not self._ready:
             return Idle()
-        slice_ps, among = int(self.settings["slice"]), list(self._ready)
+        slice_ps, gives_way = int(self.settings["slice"]), None
         if turn is not None and turn.vcoproc in self._ready:
             yields = now_ps == self._yielded_ps
             if not (turn.denied or turn.over(now_ps) or yields):
                 return Run(turn.vcoproc, slice_ps)
-            if yields and len(among) > 1:
-                among.remove(turn.vcoproc)
+            if yields and len(self._ready) > 1:
+                gives_way = turn.vcoproc
         account = self.account(now_ps, turn)
+        # Of equal weights, who has had least is the first to be eligible and the first to be due.
+        least: dict[int, tuple[int, VcoprocId]] = {}
+        for each in self._ready:
+            had = account.had_ps[each], each
+            weight = account.weights[each]
+            if each != gives_way and (weight not in least or had < least[weight]):
+                least[weight] = had
+        firsts = [each for _, each in least.values()]
         # Who is given way to may be ahead by what was rounded when it joined.
-        eligible = [each for each in account.behind() if each in among] or among
+        eligible = [each for each in firsts if not account.ahead(each)] or firsts
         return Run(min(eligible, key=lambda each: (_due(account, each, slice_ps), each)), slice_ps)
 
     def account(self, now_ps: int, turn: Turn | None) -> Account:
@@ -144,14 +152,16 @@ class Fair(Scheduler):
 
     def save(self) -> Json:
         ready: list[Json] = [list(vcoproc) for vcoproc in sorted(self._ready)]
-        had: list[Json] = [[list(vcoproc), had_ps] for vcoproc, had_ps in sorted(self._account.had_ps.items())]
+        had: list[Json] = [
+            [list(vcoproc), had_ps] for vcoproc, had_ps in sorted(self._account.since_the_present().items())
+        ]
         woken: list[Json] = [[list(vcoproc), list(instants)] for vcoproc, instants in sorted(self._woken_ps.items())]
         return {"version": 1, "ready": ready, "had_ps": had, "woken_ps": woken, "yielded_ps": self._yielded_ps}
 
     def restore(self, saved: Json) -> None:
         state = msgspec.convert(saved, _Saved)
         self._ready = dict.fromkeys(state.ready)
-        self._account.had_ps = dict(state.had_ps)
+        self._account.resume(dict(state.had_ps))
         self._woken_ps = dict(state.woken_ps)
         self._yielded_ps = state.yielded_ps
 

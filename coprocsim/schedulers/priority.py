@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from coprocsim.model import VcoprocId
 from coprocsim.parameters import Kind, Parameter, Scope, Value
-from coprocsim.schedulers.byjob import ByJob, OpenJob, Urgency
+from coprocsim.schedulers.byjob import ByJob, OpenJob
+from coprocsim.schedulers.urgency import Urgency
 
 
 class FixedPriority(ByJob):
@@ -33,8 +34,8 @@ class FixedPriority(ByJob):
         self._priorities: dict[VcoprocId, int] = {}
 
     def add(self, vcoproc: VcoprocId, settings: Mapping[str, Value], now_ps: int) -> None:
-        super().add(vcoproc, settings, now_ps)
         self._priorities[vcoproc] = int(settings["priority"])
+        super().add(vcoproc, settings, now_ps)
 
     def remove(self, vcoproc: VcoprocId, now_ps: int) -> None:
         super().remove(vcoproc, now_ps)

@@ -5,15 +5,18 @@ late in a period finds the budget still there; out of budget it waits for the ne
 has its budget in each period, as long as the sum of budget / period is not above 1 and nobody defers.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Mapping
+from itertools import takewhile
 
 import msgspec
 
 from coprocsim.model import Json, VcoprocId
-from coprocsim.parameters import BadValue, Kind, Parameter, Scope, Value, of_scope
-from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Scheduler, Turn
-from coprocsim.units import PS_PER_MS, PS_PER_S, PS_PER_US
+from coprocsim.parameters import Kind, Parameter, Scope, Value
+from coprocsim.schedulers.base import Decision, Idle, Ran, Run, Turn
+from coprocsim.schedulers.budgets import Budgets, reserved_time
+from coprocsim.schedulers.reserving import Saved
+from coprocsim.schedulers.urgency import Queue, Urgency
+from coprocsim.units import PS_PER_MS
 
 
 class _Reservation(msgspec.Struct, frozen=True):
@@ -71,15 +74,8 @@ class _Server(msgspec.Struct, frozen=True):
         return _Server(reservation, end_ps, debt_ps, max(0, debt_ps - reservation.budget_ps))
 
 
-class _Saved(msgspec.Struct):
-    version: int
-    ready: list[VcoprocId]
-    servers: list[tuple[VcoprocId, _Server]]
-
-
-class DeferrableServer(Scheduler):
-    """Equal deadlines go to the lowest vcoproc id. Periods count from when a vcoproc is
-    created; new parameters hold from its next period on, as in Xen. Who yields keeps its budget.
+class DeferrableServer(Budgets[_Server]):
+    """Periods count from when a vcoproc is created; new parameters hold from its next period on, as in Xen.
 
     What is run beyond the budget, since the coproc was not let go, is a debt of the next periods; of one with
     `extratime` only what it ran while it denied.
@@ -88,26 +84,8 @@ class DeferrableServer(Scheduler):
     name = "rtds"
     summary = "a budget in each period, and no more, as Xen's rtds"
     parameters = (
-        Parameter(
-            "period",
-            Kind.TIME,
-            10 * PS_PER_MS,
-            "how long a period is",
-            10 * PS_PER_US,
-            10 * PS_PER_S,
-            scope=Scope.VCOPROC,
-            bare_unit="us",
-        ),
-        Parameter(
-            "budget",
-            Kind.TIME,
-            4 * PS_PER_MS,
-            "what it may run in each period",
-            10 * PS_PER_US,
-            10 * PS_PER_S,
-            scope=Scope.VCOPROC,
-            bare_unit="us",
-        ),
+        reserved_time("period", 10 * PS_PER_MS, "how long a period is"),
+        reserved_time("budget", 4 * PS_PER_MS, "what it may run in each period"),
         Parameter(
             "extratime",
             Kind.NUMBER,
@@ -118,55 +96,42 @@ class DeferrableServer(Scheduler):
             scope=Scope.VCOPROC,
         ),
     )
-    books_overrun = True
 
     def __init__(self, settings: Mapping[str, Value]) -> None:
         super().__init__(settings)
-        self._ready: dict[VcoprocId, None] = {}
         self._reservations: dict[VcoprocId, _Reservation] = {}
-        self._servers: dict[VcoprocId, _Server] = {}
-
-    @classmethod
-    def least_budget_ps(cls, settings: Mapping[str, Value]) -> int | None:
-        return int(settings["budget"])
-
-    @classmethod
-    def reservations(cls, settings: Sequence[Mapping[str, Value]]) -> list[Fraction]:
-        return budget_parts(settings)
-
-    @classmethod
-    def check_together(cls, scope: Scope, settings: Mapping[str, Value]) -> None:
-        if scope is Scope.VCOPROC:
-            check_budget(of_scope(cls.parameters, scope), settings)
+        # Whose period is over next, of those that are ready.
+        self._ends = Queue()
 
     def add(self, vcoproc: VcoprocId, settings: Mapping[str, Value], now_ps: int) -> None:
         period_ps, budget_ps = int(settings["period"]), int(settings["budget"])
         reservation = _Reservation(period_ps, budget_ps, bool(settings["extratime"]))
-        server = self._servers.get(vcoproc, _Server(reservation, now_ps + period_ps))
+        server = self._records.get(vcoproc, _Server(reservation, now_ps + period_ps))
         # Periods that are over have passed under the parameters of their time.
-        self._servers[vcoproc] = server.later(now_ps, self._reservations.get(vcoproc, reservation), runs=False)
+        self._note(vcoproc, server.later(now_ps, self._reservations.get(vcoproc, reservation), runs=False))
         self._reservations[vcoproc] = reservation
 
     def remove(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        self.sleep(vcoproc, now_ps)
-        del self._servers[vcoproc], self._reservations[vcoproc]
-
-    def wake(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        self._ready[vcoproc] = None
+        super().remove(vcoproc, now_ps)
+        del self._reservations[vcoproc]
 
     def sleep(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        self._ready.pop(vcoproc, None)
+        super().sleep(vcoproc, now_ps)
+        self._ends.drop(vcoproc)
 
-    def yield_(self, vcoproc: VcoprocId, now_ps: int) -> None:
-        """Deadlines decide."""
+    def _note(self, vcoproc: VcoprocId, server: _Server) -> None:
+        super()._note(vcoproc, server)
+        if vcoproc in self._ready:
+            self._ends.put(vcoproc, (server.end_ps,))
 
-    def ready(self) -> Collection[VcoprocId]:
-        return self._ready
+    def _urgency(self, vcoproc: VcoprocId) -> Urgency:
+        server = self._records[vcoproc]
+        return int(server.parked), server.level, server.end_ps
 
     def pick(self, now_ps: int, turn: Turn | None) -> Decision:
         if not self._ready:
             return Idle()
-        servers = {vcoproc: self._server(vcoproc, now_ps, turn) for vcoproc in self._ready}
+        servers = {vcoproc: self._server(vcoproc, now_ps, turn) for vcoproc in self._candidates(now_ps, turn)}
         filled_ps = min(server.end_ps for server in servers.values())
         able = [vcoproc for vcoproc, server in servers.items() if not server.parked]
         if not able:
@@ -177,17 +142,30 @@ class DeferrableServer(Scheduler):
             return Run(chosen, until_ps=min(now_ps + left_ps, filled_ps))
         return Run(chosen, left_ps, filled_ps)
 
+    def _candidates(self, now_ps: int, turn: Turn | None) -> list[VcoprocId]:
+        """Return those of whom one is next to run and one has the next period: all that are not where they were
+        noted to be, and of the others the first of each queue."""
+        moved = self._over(now_ps)
+        if turn is not None and turn.vcoproc in self._ready and turn.vcoproc not in moved:
+            moved.append(turn.vcoproc)
+        firsts = [next((each for each in queue if each not in moved), None) for queue in (self._queue, self._ends)]
+        return moved + [each for each in firsts if each is not None]
+
+    def _over(self, now_ps: int) -> list[VcoprocId]:
+        """Return those that are ready and whose period is over since it was noted."""
+        return list(takewhile(lambda each: self._records[each].end_ps <= now_ps, self._ends))
+
     def _server(self, vcoproc: VcoprocId, now_ps: int, turn: Turn | None) -> _Server:
         """Return how far `vcoproc` is now; what the running one spends is booked when its turn is closed."""
         if turn is None or turn.vcoproc != vcoproc:
-            return self._servers[vcoproc].later(now_ps, self._reservations[vcoproc], runs=False)
+            return self._records[vcoproc].later(now_ps, self._reservations[vcoproc], runs=False)
         overrun_ps = max(0, now_ps - turn.end_ps) if turn.denied and turn.end_ps is not None else 0
         return self._after(vcoproc, turn.since_ps, now_ps, overrun_ps)
 
     def _after(self, vcoproc: VcoprocId, since_ps: int, now_ps: int, overrun_ps: int) -> _Server:
         """Return how far `vcoproc` is after it has run from `since_ps` to `now_ps`, the last `overrun_ps` in denial."""
         reservation = self._reservations[vcoproc]
-        server = self._servers[vcoproc].later(since_ps, reservation, runs=False)
+        server = self._records[vcoproc].later(since_ps, reservation, runs=False)
         # What an algorithm before this one let it run is not this one's.
         since_ps = max(since_ps, server.end_ps - server.reservation.period_ps)
         end_ps = server.end_ps
@@ -198,31 +176,11 @@ class DeferrableServer(Scheduler):
         return server.spending(now_ps - (server.end_ps - reservation.period_ps), overrun_ps)
 
     def ran(self, ran: Ran) -> None:
-        if ran.vcoproc in self._servers:
+        if ran.vcoproc in self._records:
             server = self._after(ran.vcoproc, ran.since_ps, ran.since_ps + ran.run_ps, ran.overrun_ps)
-            self._servers[ran.vcoproc] = server.spending(ran.switch_ps, 0)
-
-    def save(self) -> Json:
-        ready: list[Json] = [list(vcoproc) for vcoproc in sorted(self._ready)]
-        servers: list[Json] = [
-            [list(vcoproc), msgspec.to_builtins(server)] for vcoproc, server in sorted(self._servers.items())
-        ]
-        return {"version": 1, "ready": ready, "servers": servers}
+            self._note(ran.vcoproc, server.spending(ran.switch_ps, 0))
+        for vcoproc in self._over(ran.now_ps):
+            self._note(vcoproc, self._records[vcoproc].later(ran.now_ps, self._reservations[vcoproc], runs=False))
 
     def restore(self, saved: Json) -> None:
-        state = msgspec.convert(saved, _Saved)
-        self._ready = dict.fromkeys(state.ready)
-        self._servers = dict(state.servers)
-
-
-def budget_parts(settings: Sequence[Mapping[str, Value]]) -> list[Fraction]:
-    """Return budget / period of each."""
-    return [Fraction(int(each["budget"]), int(each["period"])) for each in settings]
-
-
-def check_budget(parameters: Mapping[str, Parameter], settings: Mapping[str, Value]) -> None:
-    """Raise BadValue for a `budget` that is longer than its `period`."""
-    if int(settings["budget"]) > int(settings["period"]):
-        budget, period = (parameters[name].show(settings[name]) for name in ("budget", "period"))
-        what = f"`budget` = {budget} is longer than `period` = {period}"
-        raise BadValue(what, "there is no more than the whole coproc: make `budget` shorter or `period` longer")
+        self._become(msgspec.convert(saved, Saved[_Server]))

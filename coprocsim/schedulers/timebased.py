@@ -16,7 +16,7 @@ longer than ten periods would else be free.
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
@@ -29,10 +29,9 @@ PERIODS_CARRIED = 10
 
 
 class Share(msgspec.Struct):
-    """What is known of one vcoproc: what is left of its budget, below 0 a debt; its open jobs, when it ended one."""
+    """What is known of one vcoproc: its open jobs, when it ended one."""
 
     added_ps: int
-    left_ps: int = 0
     jobs: int = 0
     finished_ps: int | None = None
 
@@ -41,6 +40,7 @@ class _Saved(msgspec.Struct):
     version: int
     ready: list[VcoprocId]
     unserved: list[tuple[VcoprocId, Share]]
+    left_ps: list[tuple[VcoprocId, int]]
     period: int
     period_ps: int
     yielded_ps: int | None
@@ -93,6 +93,8 @@ class TimeBased(Scheduler):
         self._weights: dict[VcoprocId, int] = {}
         # The longest unserved first; an idle one keeps its place.
         self._unserved: OrderedDict[VcoprocId, Share] = OrderedDict()
+        # What is left of each one's budget, below 0 a debt.
+        self._left_ps: dict[VcoprocId, int] = {}
         self._ready: dict[VcoprocId, None] = {}
         # The next period: its number since the first vcoproc came, and when it begins.
         self._period, self._period_ps = 0, 0
@@ -108,13 +110,13 @@ class TimeBased(Scheduler):
         self._book_periods(now_ps)
         self._weights[vcoproc] = int(settings["weight"])
         if vcoproc not in self._unserved:
-            self._unserved[vcoproc] = Share(now_ps)
+            self._unserved[vcoproc], self._left_ps[vcoproc] = Share(now_ps), 0
             self._unserved.move_to_end(vcoproc, last=False)
 
     def remove(self, vcoproc: VcoprocId, now_ps: int) -> None:
         self._book_periods(now_ps)
         self._ready.pop(vcoproc, None)
-        del self._unserved[vcoproc], self._weights[vcoproc]
+        del self._unserved[vcoproc], self._left_ps[vcoproc], self._weights[vcoproc]
 
     def wake(self, vcoproc: VcoprocId, now_ps: int) -> None:
         self._ready[vcoproc] = None
@@ -142,10 +144,12 @@ class TimeBased(Scheduler):
     def _budgets(self, before_ps: int) -> tuple[int, int, dict[VcoprocId, int]]:
         """Return the next period and its instant after all that begin before an instant, and everybody's budget.
 
-        What happens at the instant at which a period begins happens before it.
+        What happens at the instant at which a period begins happens before it. The budgets are not to be changed.
         """
         period, period_ps, length_ps = self._period, self._period_ps, int(self.settings["period"])
-        left = {vcoproc: share.left_ps for vcoproc, share in self._unserved.items()}
+        if before_ps <= period_ps:
+            return period, period_ps, self._left_ps
+        left = dict(self._left_ps)
         weight = sum(self._weights.values())
         while left and period_ps < before_ps:
             windows = (before_ps - 1 - period_ps) // (length_ps * PERIODS_CARRIED)
@@ -162,42 +166,42 @@ class TimeBased(Scheduler):
 
     def _book_periods(self, now_ps: int) -> None:
         """Give everybody the budgets of the periods that have begun before now."""
-        self._period, self._period_ps, left = self._budgets(now_ps)
-        for vcoproc, left_ps in left.items():
-            self._unserved[vcoproc].left_ps = left_ps
+        self._period, self._period_ps, self._left_ps = self._budgets(now_ps)
 
     def _is_new(self, vcoproc: VcoprocId, now_ps: int) -> bool:
         return now_ps < self._unserved[vcoproc].added_ps + int(self.settings["new-first"])
 
     def _spent_ps(self, vcoproc: VcoprocId, run_ps: int, now_ps: int) -> int:
         """Return how much of its budget a run costs: while it is new, no more than there is."""
-        return min(run_ps, max(0, self._unserved[vcoproc].left_ps)) if self._is_new(vcoproc, now_ps) else run_ps
+        return min(run_ps, max(0, self._left_ps[vcoproc])) if self._is_new(vcoproc, now_ps) else run_ps
 
     # ------------------------------------------------------------ turns
 
     def pick(self, now_ps: int, turn: Turn | None) -> Decision:
         if not self._ready:
             return Idle()
-        _, period_ps, left = self._budgets(now_ps + 1)
         tick_ps = int(self.settings["tick"])
-        order = [each for each in self._unserved if each in self._ready]
-        if turn is not None and turn.vcoproc in self._unserved:
-            current = turn.vcoproc
-            left[current] -= self._spent_ps(current, now_ps - turn.since_ps, now_ps)
-            if current in self._ready and not turn.denied and now_ps != self._yielded_ps:
-                # Once it is the last served, a tick has passed in which it was not cut.
-                wished = turn.over(now_ps) or current == next(reversed(self._unserved))
-                if not wished or self._in_job(current, now_ps):
-                    return Run(current, tick_ps)
-            if current in order:
-                order.remove(current)
-                order.append(current)
-        # The new ones before all others, the newest first; of equals the longest unserved.
-        order.sort(key=lambda each: -self._unserved[each].added_ps if self._is_new(each, now_ps) else 1)
-        for vcoproc in order:
-            if left[vcoproc] > 0 or self._is_new(vcoproc, now_ps):
-                return Run(vcoproc, tick_ps)
-        return Idle(until_ps=period_ps)
+        if turn is not None and turn.vcoproc in self._ready and not turn.denied and now_ps != self._yielded_ps:
+            # Once it is the last served, a tick has passed in which it was not cut.
+            wished = turn.over(now_ps) or turn.vcoproc == next(reversed(self._unserved))
+            if not wished or self._in_job(turn.vcoproc, now_ps):
+                return Run(turn.vcoproc, tick_ps)
+        # The new ones before all others, the newest first.
+        newest_ps = max(self._unserved[each].added_ps for each in self._ready)
+        if now_ps < newest_ps + int(self.settings["new-first"]):
+            return Run(next(each for each in self._order(turn) if self._unserved[each].added_ps == newest_ps), tick_ps)
+        _, period_ps, left_ps = self._budgets(now_ps + 1)
+        spent_ps = {} if turn is None else {turn.vcoproc: now_ps - turn.since_ps}
+        able = (each for each in self._order(turn) if left_ps[each] > spent_ps.get(each, 0))
+        first = next(able, None)
+        return Idle(until_ps=period_ps) if first is None else Run(first, tick_ps)
+
+    def _order(self, turn: Turn | None) -> Iterator[VcoprocId]:
+        """Yield who is ready, the longest unserved first; who runs comes last."""
+        current = None if turn is None else turn.vcoproc
+        yield from (each for each in self._unserved if each in self._ready and each != current)
+        if current in self._ready:
+            yield current
 
     def _in_job(self, vcoproc: VcoprocId, now_ps: int) -> bool:
         share = self._unserved[vcoproc]
@@ -208,18 +212,25 @@ class TimeBased(Scheduler):
         if ran.vcoproc in self._unserved:
             self._book_periods(ran.now_ps)
             run_ps = ran.run_ps + ran.switch_ps
-            self._unserved[ran.vcoproc].left_ps -= self._spent_ps(ran.vcoproc, run_ps, ran.now_ps)
+            self._left_ps[ran.vcoproc] -= self._spent_ps(ran.vcoproc, run_ps, ran.now_ps)
             self._unserved.move_to_end(ran.vcoproc)
 
     def save(self) -> Json:
-        state = _Saved(1, sorted(self._ready), list(self._unserved.items()), self._period, self._period_ps, None)
-        state.yielded_ps = self._yielded_ps
+        state = _Saved(
+            1,
+            sorted(self._ready),
+            list(self._unserved.items()),
+            sorted(self._left_ps.items()),
+            self._period,
+            self._period_ps,
+            self._yielded_ps,
+        )
         saved: Json = msgspec.to_builtins(state)
         return saved
 
     def restore(self, saved: Json) -> None:
         state = msgspec.convert(saved, _Saved)
         self._ready = dict.fromkeys(state.ready)
-        self._unserved = OrderedDict(state.unserved)
+        self._unserved, self._left_ps = OrderedDict(state.unserved), dict(state.left_ps)
         self._period, self._period_ps = state.period, state.period_ps
         self._yielded_ps = state.yielded_ps

@@ -3,6 +3,6 @@
 `README.md` says what is in the file and what is promised of it.
 """
 
-from coprocsim.store.file import MachineFile, NoMachine, damaged, no_machine, opened, read, require
+from coprocsim.store.file import MachineFile, NoMachine, Unusable, damaged, no_machine, opened, read, require
 
-__all__ = ["MachineFile", "NoMachine", "damaged", "no_machine", "opened", "read", "require"]
+__all__ = ["MachineFile", "NoMachine", "Unusable", "damaged", "no_machine", "opened", "read", "require"]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _LOCK_POLL_S = 0.05
 # How long to wait for another command that opens or closes the file just now.
 _BUSY_S = 5.0
+_PAGE_BYTES = 4096
 R = TypeVar("R")
 
 
@@ -48,7 +49,7 @@ class MachineFile:
     @property
     def is_up(self) -> bool:
         """Whether there is a machine in the file."""
-        return self._sql.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] > 0 and bool(self.rows(MachineRow))
+        return _table_count(self._sql) > 0 and bool(self.rows(MachineRow))
 
     def rows(self, of: type[R]) -> list[R]:
         """Return all rows of a class, in the order in which they were written."""
@@ -69,7 +70,7 @@ class MachineFile:
 
     def save(self, snapshot: Snapshot) -> None:
         """Let the file hold `snapshot` instead of what it held; the trace stays."""
-        if not self._sql.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        if not _table_count(self._sql):
             for statement in create_statements():
                 self._sql.execute(statement)
         for table in (*reversed(TABLES.values()), MACHINE):
@@ -135,29 +136,60 @@ class MachineFile:
         return "\n".join(self._sql.iterdump())
 
     def copy_to(self, path: Path) -> None:
-        """Write a copy of the whole file, as the last command left it, to `path`, which must not be there yet."""
+        """Write a copy of the whole file, as the last command left it, to `path`, which must not be there yet.
+
+        Raises OSError where there is no room for it.
+        """
         self._sql.commit()
-        with closing(sqlite3.connect(path)) as copy:
-            self._sql.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")
+        try:
+            with closing(sqlite3.connect(path)) as copy:
+                self._sql.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError as error:
+            raise OSError(error.sqlite_errorcode, str(error)) from error
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[MachineFile]:
     """Open a machine's file to change it, making an empty one if there is none.
 
-    Waits until no other command is changing it. Commits at the end, or leaves all as it was if there is an exception.
-    Raises StateError for a file that is damaged, of another version or none of ours.
+    Waits until no other command is changing it. Commits at the end, or leaves all as it was if there is an exception: a
+    file that was made for nothing goes again. Raises StateError for one that is damaged, of another version or none of
+    ours.
     """
+    is_new = not os.path.exists(path)  # which raises nothing
     with _connected(path) as connection:
-        _begin_alone(connection)
+        made = path.stat()
         try:
+            _log_writes(connection, path)
+            _begin_alone(connection)
+            if not (path.exists() and os.path.samestat(made, path.stat())):
+                raise StateError(f"`{path}` was removed while this command waited for another one", hint="try again")
             _check_whole(connection, path)
             yield MachineFile(connection, path)
+            connection.commit()
         except BaseException:
             connection.rollback()
+            if is_new and _is_left_empty(connection, path):
+                for each in (_log_of(path), path.with_name(f"{path.name}-shm"), path):
+                    each.unlink(missing_ok=True)
             raise
-        connection.commit()
+
+
+def _is_left_empty(connection: sqlite3.Connection, path: Path) -> bool:
+    """Return whether nothing is in the file, and no other command is about to put something there."""
+    try:
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("BEGIN IMMEDIATE")
+        return not _table_count(connection)
+    except sqlite3.OperationalError as error:
+        # Where there is no room for a lock, there is none for a machine: only for the page that says what file it is.
+        sizes_bytes = [each.stat().st_size for each in (path, _log_of(path)) if each.exists()]
+        return error.sqlite_errorcode != sqlite3.SQLITE_BUSY and sum(sizes_bytes) <= _PAGE_BYTES
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 @contextmanager
@@ -183,17 +215,29 @@ def require(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         raise no_machine() from None
     except OSError as error:
-        raise StateError(f"cannot read the machine's file `{path}`: {error.strerror}") from error
+        why = error.strerror or str(error)
+        raise Unusable(f"cannot read the machine's file `{path}`: {why}", because=why) from error
 
 
 class NoMachine(StateError):  # noqa: N818 - it is an answer, too
     """No machine is up."""
 
 
-def damaged(path: Path, why: str) -> StateError:
+class Unusable(StateError):  # noqa: N818 - it is a file, and the user's
+    """A file that holds what no machine's holds, or is of another version.
+
+    `because` says what is wrong with it, for who means no machine's file by it.
+    """
+
+    def __init__(self, what: str, *, because: str, why: str | None = None, hint: str | None = None) -> None:
+        super().__init__(what, why=why, hint=hint)
+        self.because = because
+
+
+def damaged(path: Path, why: str) -> Unusable:
     """Return the error for a machine's file that holds what no coprocsim has written."""
     hint = "nothing was changed; move the file away to start anew, or put a good copy back"
-    return StateError(f"the machine's file `{path}` is damaged", why=why, hint=hint)
+    return Unusable(f"the machine's file `{path}` is damaged", because=why, why=why, hint=hint)
 
 
 def no_machine() -> NoMachine:
@@ -203,7 +247,7 @@ def no_machine() -> NoMachine:
 
 def _is_unchanging(path: Path) -> bool:
     """Return whether a file can only be looked at and is whole: no lock can be made beside it, and no log is."""
-    return not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+    return not os.access(path.parent, os.W_OK) and not _log_of(path).exists()
 
 
 @contextmanager
@@ -213,16 +257,17 @@ def _connected(path: Path, *, unchanging: bool = False) -> Iterator[sqlite3.Conn
         with closing(sqlite3.connect(where, timeout=_BUSY_S, isolation_level=None, uri=unchanging)) as connection:
             # Before anything is set: nothing must be changed in a file that is not ours.
             _check(connection, path)
-            if unchanging:
-                yield connection
-                return
-            if path.stat().st_size == 0:
-                connection.execute("PRAGMA auto_vacuum = FULL")
-            # Readers see the last commit while a long run writes.
-            connection.execute("PRAGMA journal_mode = WAL")
             yield connection
     except sqlite3.DatabaseError as error:
-        raise StateError(f"cannot use the machine's file `{path}`: {error}", hint=_cure(error, path)) from error
+        what = f"cannot use the machine's file `{path}`: {error}"
+        raise Unusable(what, because=str(error), hint=_cure(error, path)) from error
+
+
+def _log_writes(connection: sqlite3.Connection, path: Path) -> None:
+    """Let those who only look see the last commit while a long run writes."""
+    if path.stat().st_size == 0:
+        connection.execute("PRAGMA auto_vacuum = FULL")
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _cure(error: sqlite3.DatabaseError, path: Path) -> str:
@@ -251,20 +296,28 @@ def _begin_alone(connection: sqlite3.Connection) -> None:
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Raise StateError unless the file is empty or one of ours."""
     try:
-        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        if not _table_count(connection):
+            return
     except UnicodeDecodeError as error:
         # What SQLite says of a broken schema quotes it.
         raise damaged(path, "its schema is no text") from error
-    if not tables:
-        return
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise StateError(f"`{path}` is an SQLite file, but not a machine of coprocsim", hint="name another --machine")
+        what = "is an SQLite file, but not a machine of coprocsim"
+        raise Unusable(f"`{path}` {what}", because=f"it {what}", hint="name another --machine")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != VERSION:
-        raise StateError(
-            f"`{path}` has version {version} of the machine file, this coprocsim reads version {VERSION}",
+        what = f"has version {version} of the machine file, this coprocsim reads version {VERSION}"
+        raise Unusable(
+            f"`{path}` {what}",
+            because=f"it {what}",
             hint="use the coprocsim that wrote it, or move the file away and boot anew",
         )
+
+
+def _table_count(connection: sqlite3.Connection) -> int:
+    """Return how many tables there are: none in a file into which no command has put anything yet."""
+    count: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    return count
 
 
 def _check_whole(connection: sqlite3.Connection, path: Path) -> None:

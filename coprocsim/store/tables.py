@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from coprocsim import snapshot as rows
 
-VERSION = 4
+VERSION = 5
 APPLICATION_ID = 0x636F7072  # "copr": `file` and we know the file by it
 
 Scalar: TypeAlias = "int | str | bytes | bool | None"
@@ -40,6 +40,7 @@ TABLES: dict[str, Table] = {
     "faults": Table("fault", rows.FaultRow, ("coproc_id", "number"), _COPROC),
     "domain_settings": Table("domain_setting", rows.DomainSettingRow, ("coproc_id", "domain", "name"), _COPROC),
     "domains": Table("domain", rows.DomainRow, ("domain_id",)),
+    "gone": Table("gone_domain", rows.GoneRow, ("domain_id",)),
     "banks": Table("domain_memory", rows.BankRow, ("domain_id", "start"), _DOMAIN),
     "config": Table("domain_config", rows.ConfigRow, ("domain_id", "name"), _DOMAIN),
     "vcoprocs": Table("vcoproc", rows.VcoprocRow, ("domain_id", "number"), f"{_COPROC}, {_DOMAIN}"),

@@ -11,8 +11,8 @@ from typing import NamedTuple, cast
 
 import msgspec
 
-from coprocsim.errors import StateError
 from coprocsim.model import TraceRow
+from coprocsim.store.file import Unusable
 
 CHUNK_ROWS = 4096
 
@@ -95,4 +95,5 @@ def _unpack(data: bytes) -> list[TraceRow]:
         return cast("list[TraceRow]", _ROWS.decode(zlib.decompress(data)))
     except (zlib.error, msgspec.MsgspecError) as error:
         hint = "put a good copy of the file back, or boot the machine anew with `boot --force`"
-        raise StateError("the machine's trace is damaged", why=str(error), hint=hint) from error
+        what = "the machine's trace is damaged"
+        raise Unusable(what, because=f"its trace is damaged: {error}", why=str(error), hint=hint) from error

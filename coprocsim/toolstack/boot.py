@@ -31,12 +31,14 @@ from coprocsim.schedulers.base import Scheduler
 from coprocsim.schedulers.unscheduled import Unscheduled
 from coprocsim.snapshot import DomainSettingRow, HistoryRow, MachineRow, Snapshot
 from coprocsim.store import no_machine, opened, require
+from coprocsim.toolstack import typed
 from coprocsim.toolstack.config import build_of_file
 from coprocsim.toolstack.deeds import Boot, to_json
-from coprocsim.toolstack.files import contents
+from coprocsim.toolstack.files import contents, shown_path
 from coprocsim.toolstack.fitting import check_fit
 from coprocsim.toolstack.lookup import coproc_named
 from coprocsim.toolstack.parts import algorithm_named, builds_in, check_installed, platform_for, platform_named
+from coprocsim.units import format_size
 
 DEFAULT_SEED = 1
 _DOMAIN_0_MEMORY_MIB = 1024
@@ -86,7 +88,7 @@ def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
     limit_bytes = build.trace_limit_bytes if options.trace_limit_bytes is None else options.trace_limit_bytes
     path = shown_path(tree_path)
     machine = MachineRow(options.seed, 0, 0, 1, spec.model, path, blob, limit_bytes, board.checks, build.config)
-    _make_folder(machine_path.parent)
+    make_folder(machine_path.parent)
     with opened(machine_path) as file:
         if file.is_up and not options.force:
             raise StateError(
@@ -99,13 +101,22 @@ def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
         file.save(snapshot)
         file.append_trace(board.trace, limit_bytes)
         deed = to_json(Boot(dict(sorted(options.platforms.items()))))
-        file.append_history([HistoryRow(0, 0, f"boot {path}", f"seed {options.seed}", deed)])
+        file.append_history([HistoryRow(0, 0, _typed(tree_path, options), f"seed {options.seed}", deed)])
     return Booted(snapshot, spec.notes, (*config_warnings, *spec.warnings, *warnings))
 
 
-def shown_path(path: str) -> str:
-    """Return a file's name as text, which it need not be."""
-    return path.encode(errors="backslashreplace").decode()
+def _typed(tree_path: str, options: BootOptions) -> str:
+    """Return the command that boots a machine so, where none is up."""
+    words = []
+    for coproc_id, name in options.platforms.items():
+        words += ["--platform", f"{coproc_id}={name}"]
+    if options.seed != DEFAULT_SEED:
+        words += ["--seed", str(options.seed)]
+    if options.trace_limit_bytes is not None:
+        words += ["--trace-limit", format_size(options.trace_limit_bytes)]
+    if options.config_path is not None:
+        words += ["--config", typed.file(options.config_path)]
+    return typed.typed("boot", typed.file(tree_path), *words)
 
 
 def shutdown(machine_path: Path) -> None:
@@ -117,7 +128,8 @@ def shutdown(machine_path: Path) -> None:
         file.clear()
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the folder in which a machine is to be kept; StateError where it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -128,14 +140,17 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def blob_of(tree_path: str) -> bytes:
-    """Return the device tree in a file, a source through dtc; CoprocsimError if there is none."""
+def blob_of(tree_path: str, report: Report | None = None) -> bytes:
+    """Return the device tree in a file, a source through dtc; CoprocsimError if there is none.
+
+    With a full report all that dtc says of a source goes there.
+    """
     try:
         blob = contents(tree_path)
     except OSError as error:
         raise CoprocsimError(f"cannot read `{tree_path}`: {error.strerror}", hint="name a .dtb or .dts file") from error
     if not blob.startswith(FDT_MAGIC) and Path(tree_path).suffix in {".dts", ".dtsi"} and Path(tree_path).is_file():
-        return devicetree.compile_source(tree_path)
+        return devicetree.compile_source(tree_path, report)
     return blob
 
 

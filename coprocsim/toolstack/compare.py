@@ -6,14 +6,17 @@ Nothing of it changes. Its rows are read once; each choice runs on a copy of the
 import copy
 import os
 import signal
+import time
+import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from ctypes import Array, c_longlong
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
+from types import TracebackType
 from typing import TypeAlias
 
 from coprocsim.errors import CoprocsimError
@@ -23,15 +26,20 @@ from coprocsim.hypervisor.state import Board, Coproc, Spread
 from coprocsim.model import Setting
 from coprocsim.observe.comparison import Outcome, outcome
 from coprocsim.options.build import Build
+from coprocsim.plugins import RaisedElsewhere, raised_in
+from coprocsim.schedulers import ALGORITHMS
 from coprocsim.snapshot import Snapshot
 from coprocsim.store import read
 from coprocsim.toolstack.control import Progress, check_end, run_in_pieces
 from coprocsim.toolstack.lookup import coproc_named, vcoproc_named
-from coprocsim.toolstack.parts import parts_of, require_workloads
+from coprocsim.toolstack.parts import parts_of
 from coprocsim.toolstack.schedule import set_coproc, set_vcoproc
+from coprocsim.toolstack.session import board_of
 
 # How often to look how far the processes are.
 _LOOK_S = 0.1
+# How long they have to stop when they are told to; some may still be beginning.
+_PATIENCE_S = 3.0
 
 Told: TypeAlias = "Array[c_longlong]"
 """What the processes tell: how many ps of each choice are done; and in the last place what they are told: to stop."""
@@ -67,8 +75,7 @@ def compare(
     """
     with read(machine_path) as file:
         snapshot = file.load()
-    require_workloads(snapshot.workloads)
-    board = rest.from_rows(copy.deepcopy(snapshot), parts_of)
+    board = board_of(copy.deepcopy(snapshot), machine_path)
     coproc_id = (_only_one(board) if coproc_name is None else coproc_named(board, coproc_name)).spec.coproc_id
     until_ps = board.now_ps + duration_ps
     check_end(until_ps)
@@ -131,20 +138,30 @@ def _outcomes(
                 if not progress(sum(told[:-1]), duration_ps * len(choices)):
                     raise KeyboardInterrupt
             return [future.result() for future in futures]
+    except RaisedElsewhere as error:
+        # The pool adds how it was carried.
+        raise error from None
     except BrokenProcessPool as error:
+        named = (choice.algorithm for choice in choices if choice.algorithm is not None)
+        foreign = ", ".join(f"`{name}`" for name in dict.fromkeys(named) if not ALGORITHMS.is_ours(name))
         raise CoprocsimError(
-            "a process that ran a choice was ended by force", hint="is there enough memory?"
+            "a process that ran a choice was ended by force",
+            hint="is there enough memory?" + (f" or does {foreign} of another package end it?" if foreign else ""),
         ) from error
 
 
 @contextmanager
 def _stopping(pool: ProcessPoolExecutor, told: Told) -> Iterator[None]:
-    """Let the processes stop soon if anything goes wrong; whoever leaves the pool waits for them."""
+    """Let the processes stop soon if anything goes wrong, and end those that do not: a part may never return."""
     try:
         yield
     except BaseException:
         told[-1] = 1
         pool.shutdown(wait=False, cancel_futures=True)
+        until_s = time.monotonic() + _PATIENCE_S
+        for process in active_children():
+            process.join(max(0.0, until_s - time.monotonic()))
+            process.terminate()
         raise
 
 
@@ -180,7 +197,21 @@ def _run(snapshot: Snapshot, coproc_id: str, choice: Choice, duration_ps: int, p
         told[place] = done_ps
         return not told[-1]
 
-    return run_choice(snapshot, coproc_id, choice, duration_ps, progress)
+    with _Carried():
+        return run_choice(snapshot, coproc_id, choice, duration_ps, progress)
+
+
+class _Carried:
+    """Lets what a part raises, of whatever class, go from this process to the other: as text, with whose it is."""
+
+    def __enter__(self) -> None:
+        """Begin to run what may raise."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if error is not None and not isinstance(error, CoprocsimError):
+            raise RaisedElsewhere("".join(traceback.format_exception(error)), raised_in(error)) from None
 
 
 def run_choice(snapshot: Snapshot, coproc_id: str, choice: Choice, duration_ps: int, progress: Progress) -> Outcome:

@@ -10,6 +10,7 @@ from coprocsim.hypervisor import mmio
 from coprocsim.hypervisor.state import Board, Coproc
 from coprocsim.model import Setting, VcoprocState
 from coprocsim.parameters import BadSetting
+from coprocsim.toolstack import typed
 from coprocsim.toolstack.deeds import Access, ClearWorkload, SetCoproc, SetVcoproc, SetWorkload, pairs
 from coprocsim.toolstack.domain import uncuttable, with_arrivals
 from coprocsim.toolstack.lookup import coproc_named, domain_named, vcoproc_named
@@ -20,6 +21,8 @@ from coprocsim.units import PS_PER_MS, PS_PER_NS, TIMELINE_END_PS, show_instant
 # Between two pieces of a run its progress is told, and a wish to stop is heard.
 _PIECE_PS_MAX = 10 * PS_PER_MS
 _PIECE_EVENTS = 5_000
+# What an access has where nothing is said.
+_SIZE_BYTES = 4
 
 Progress: TypeAlias = Callable[[int, int], bool]
 """Told how many ps of a run are done, of how many; answers whether to go on."""
@@ -163,13 +166,15 @@ class _Counts:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What `set_schedule` tells: the parameters as they were understood, each with its unit; and warnings.
+    """What was changed: of a coproc, or of a domain's vcoproc of it; and what its user should be warned of.
 
-    They say what of the domains' own parameters another algorithm does not take over.
+    `understood` are the parameters as they were taken, each with its unit.
     """
 
-    understood: tuple[str, ...]
-    warnings: tuple[str, ...]
+    coproc_id: str
+    domain: str | None
+    understood: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def set_schedule(
@@ -177,32 +182,32 @@ def set_schedule(
 ) -> Changed:
     """Change how a coproc is shared: its algorithm, parameters of it or of the sharing, or those of one domain.
 
+    Warns of parameters of the coproc and its domains that another algorithm does not take over.
+
     LookupFailed or CoprocsimError for what is unknown or out of range; then nothing is changed.
     """
     with session(machine_path) as machine:
         coproc = coproc_named(machine.board, coproc_name)
-        words = [f"{setting.name}={setting.value}" for setting in settings]
+        coproc_id = coproc.spec.coproc_id
         if domain is not None and algorithm is not None:
             raise CoprocsimError("an algorithm is a coproc's, not a domain's", hint="leave `-d` out")
         if domain is not None:
             vcoproc = vcoproc_named(machine.board, domain, coproc_name)
-            command = " ".join(("sched set", coproc.spec.coproc_id, "-d", vcoproc.domain.name, *words))
-            machine.do(SetVcoproc(vcoproc.who, pairs(settings)), command)
-            return Changed(understood(type(coproc.scheduler), settings), ())
-        chosen = () if algorithm is None else ("--algorithm", algorithm)
-        deed = SetCoproc(coproc.spec.coproc_id, algorithm, pairs(settings))
+            whose = typed.called(machine.board, vcoproc.domain)
+            deed_of_one = SetVcoproc(vcoproc.who, pairs(settings))
+            machine.do(deed_of_one, typed.sched_set(coproc_id, None, settings, domain=whose))
+            return Changed(coproc_id, vcoproc.domain.name, understood(type(coproc.scheduler), settings))
+        deed = SetCoproc(coproc_id, algorithm, pairs(settings))
         dropped = deed.do(machine.board, machine.build)
-        machine.did(deed, " ".join(("sched set", coproc.spec.coproc_id, *chosen, *words)))
-        return Changed(understood(type(coproc.scheduler), settings), dropped)
+        machine.did(deed, typed.sched_set(coproc_id, algorithm, settings))
+        return Changed(coproc_id, None, understood(type(coproc.scheduler), settings), dropped)
 
 
 # ---------------------------------------------------------------- work and registers
 
 
-def set_workload(
-    machine_path: Path, domain: str, coproc_name: str, options: Sequence[Setting], base: Path
-) -> tuple[str, ...]:
-    """Let a domain's driver do something else from now on; return warnings.
+def set_workload(machine_path: Path, domain: str, coproc_name: str, options: Sequence[Setting], base: Path) -> Changed:
+    """Let a domain's driver do something else from now on.
 
     File names in `options` start from `base`.
     """
@@ -210,21 +215,22 @@ def set_workload(
         vcoproc = vcoproc_named(machine.board, domain, coproc_name)
         if vcoproc.domain.dying:
             raise StateError(f"domain `{vcoproc.domain.name}` is dying")
-        words = ",".join(f"{option.name}={option.value}" for option in options)
+        whose, coproc_id = typed.called(machine.board, vcoproc.domain), vcoproc.coproc.spec.coproc_id
         try:
             deed = SetWorkload(vcoproc.who, pairs(with_arrivals(tuple(options), base)))
-            machine.do(deed, f"workload set {vcoproc.domain.name} {vcoproc.coproc.spec.coproc_id} {words}")
+            machine.do(deed, typed.typed("workload set", whose, coproc_id, ",".join(typed.words(options))))
         except BadSetting as error:
             raise CoprocsimError(str(error), hint=error.hint) from error
-        return tuple(uncuttable([vcoproc]))
+        return Changed(coproc_id, vcoproc.domain.name, warnings=tuple(uncuttable([vcoproc])))
 
 
-def clear_workload(machine_path: Path, domain: str, coproc_name: str) -> None:
+def clear_workload(machine_path: Path, domain: str, coproc_name: str) -> Changed:
     """Let a domain's driver do nothing more; what the coproc has of it runs to its end."""
     with session(machine_path) as machine:
         vcoproc = vcoproc_named(machine.board, domain, coproc_name)
-        command = f"workload clear {vcoproc.domain.name} {vcoproc.coproc.spec.coproc_id}"
-        machine.do(ClearWorkload(vcoproc.who), command)
+        whose, coproc_id = typed.called(machine.board, vcoproc.domain), vcoproc.coproc.spec.coproc_id
+        machine.do(ClearWorkload(vcoproc.who), typed.typed("workload clear", whose, coproc_id))
+        return Changed(coproc_id, vcoproc.domain.name)
 
 
 def access(machine_path: Path, domain: str, address: int, size: int, value: int | None) -> mmio.Outcome:
@@ -233,7 +239,9 @@ def access(machine_path: Path, domain: str, address: int, size: int, value: int 
         accessing = domain_named(machine.board, domain)
         deed = Access(accessing.domain_id, hex(address), size, None if value is None else hex(value))
         outcome = deed.do(machine.board, machine.build)
-        how = "mmio read" if value is None else "mmio write"
-        written = "" if value is None else f" {value:#x}"
-        machine.did(deed, f"{how} {accessing.name} {address:#x}{written}", outcome.route.value)
+        verb = "mmio read" if value is None else "mmio write"
+        written = () if value is None else (hex(value),)
+        how = () if size == _SIZE_BYTES else ("--size", str(size))
+        whose = typed.called(machine.board, accessing)
+        machine.did(deed, typed.typed(verb, whose, hex(address), *written, *how), outcome.route.value)
         return outcome

@@ -32,8 +32,9 @@ from coprocsim.model import (
     WorkloadRequest,
 )
 from coprocsim.parameters import BadSetting, BadValue, Scope, Value
-from coprocsim.toolstack.analyse import deadlines_at_risk
-from coprocsim.toolstack.boot import ADDRESS_STOP, FDT_MAGIC, shown_path, vcoproc_settings
+from coprocsim.toolstack import typed
+from coprocsim.toolstack.analyse import risks
+from coprocsim.toolstack.boot import ADDRESS_STOP, FDT_MAGIC, vcoproc_settings
 from coprocsim.toolstack.deeds import CreateDomain, DestroyDomain, PauseDomain, UnpauseDomain
 from coprocsim.toolstack.files import contents
 from coprocsim.toolstack.fitting import check_fit
@@ -82,9 +83,10 @@ def create(machine_path: Path, cfg_path: str, extra: Sequence[str], *, paused: b
             raise CfgError(str(error), error.setting.place, hint=error.hint) from error
         machine.keep = not dry_run
         warnings += tuple(uncuttable(domain.vcoprocs))
-        warnings += tuple(map(str, deadlines_at_risk([each.coproc for each in domain.vcoprocs], machine.build)))
+        warnings += tuple(map(str, risks([each.coproc for each in domain.vcoprocs], machine.build)))
         coprocs = tuple(vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs)
-        command = " ".join(("domain create", shown_path(cfg_path), *extra, *(("--paused",) if paused else ())))
+        how = ("--paused",) if paused else ()
+        command = typed.typed("domain create", typed.file(cfg_path), *extra, *how)
         machine.did(CreateDomain.of(plan, paused=paused), command, f"domain {domain.domain_id} `{domain.name}`")
         return Created(domain.domain_id, domain.name, coprocs, (*spec.warnings, *warnings))
 
@@ -100,7 +102,7 @@ def plan_domain(
     with report.one():
         _check_name(board, spec)
     nodes = report.attempt(lambda: _partial_tree(spec, base, report), ())
-    _warn_of_lost(board, nodes, report)
+    _warn_of_lost(board, spec, nodes, report)
     plans: dict[str, domains.VcoprocPlan] = {}
     for request in spec.coprocs:
         with report.one():
@@ -165,6 +167,8 @@ def _plan_vcoproc(
                 check_fit(coproc, scheduler, Scope.VCOPROC, settings)
             except BadValue as error:
                 place = request.options[0].place if request.options else request.place
+                # What follows from these is not said once more.
+                settings = vcoproc_settings(board, coproc, domain, {})
                 raise CfgError(str(error), place, hint=error.hint) from error
     windows = report.attempt(lambda: _windows(board, coproc, request, nodes), coproc.spec.regions)
     return domains.VcoprocPlan(coproc.spec.coproc_id, windows, settings, place=request.place)
@@ -183,7 +187,8 @@ def _partial_tree(spec: DomainSpec, base: Path, report: Report) -> tuple[Vcoproc
     except OSError as error:
         report.warn(
             f"cannot read `device_tree` `{spec.device_tree.value}` ({error.strerror}): "
-            "the vcoprocs are at the coprocs' physical addresses"
+            "the vcoprocs are at the coprocs' physical addresses",
+            _span(spec.device_tree),
         )
         return ()
     from coprocsim import devicetree  # noqa: PLC0415 - few configs name a tree
@@ -200,18 +205,18 @@ def _partial_tree(spec: DomainSpec, base: Path, report: Report) -> tuple[Vcoproc
         ) from error
 
 
-def _span(setting: Setting) -> Span | None:
-    return setting.place if isinstance(setting.place, Span) else None
+def _span(setting: Setting | None) -> Span | None:
+    return setting.place if setting is not None and isinstance(setting.place, Span) else None
 
 
-def _warn_of_lost(board: Board, nodes: tuple[VcoprocNode, ...], report: Report) -> None:
+def _warn_of_lost(board: Board, spec: DomainSpec, nodes: tuple[VcoprocNode, ...], report: Report) -> None:
     """Warn of each node of a partial tree that is about no coproc of this machine."""
     for node in nodes:
         try:
             coproc_named(board, node.coproc)
         except LookupFailed as error:
             what = f"`device_tree`: node `{node.path}` is about no shared coproc, `{node.coproc}`"
-            report.warn(f"{what}: {error.hint}")
+            report.warn(what, _span(spec.device_tree), error.hint)
 
 
 def _windows(
@@ -350,13 +355,13 @@ def destroy(machine_path: Path, name: str) -> Ended:
             raise StateError("Domain-0 ends with the machine", hint="`coprocsim shutdown`")
         if domain.dying:
             raise StateError(f"domain `{domain.name}` is dying already", hint="`coprocsim run 50ms` lets time pass")
-        machine.do(DestroyDomain(domain.domain_id), f"domain destroy {domain.name}")
+        machine.do(DestroyDomain(domain.domain_id), typed.typed("domain destroy", typed.called(machine.board, domain)))
         machine.hypervisor.settle()
         return Ended(domain.domain_id, domain.name, dying=domain.domain_id in machine.board.domains)
 
 
-def pause(machine_path: Path, name: str) -> None:
-    """Pause a domain; StateError for Domain-0, and if it is paused already."""
+def pause(machine_path: Path, name: str) -> str:
+    """Pause a domain; StateError for Domain-0, and if it is paused already. Returns its name."""
     with session(machine_path) as machine:
         domain = domain_named(machine.board, name)
         if domain.domain_id == DOMAIN_0:
@@ -367,13 +372,15 @@ def pause(machine_path: Path, name: str) -> None:
             )
         if domain.paused:
             raise StateError(f"domain `{domain.name}` is paused already")
-        machine.do(PauseDomain(domain.domain_id), f"domain pause {domain.name}")
+        machine.do(PauseDomain(domain.domain_id), typed.typed("domain pause", typed.called(machine.board, domain)))
+        return domain.name
 
 
-def unpause(machine_path: Path, name: str) -> None:
-    """Let a paused domain go on; StateError if it is not paused."""
+def unpause(machine_path: Path, name: str) -> str:
+    """Let a paused domain go on; StateError if it is not paused. Returns its name."""
     with session(machine_path) as machine:
         domain = domain_named(machine.board, name)
         if not domain.paused:
             raise StateError(f"domain `{domain.name}` is not paused")
-        machine.do(UnpauseDomain(domain.domain_id), f"domain unpause {domain.name}")
+        machine.do(UnpauseDomain(domain.domain_id), typed.typed("domain unpause", typed.called(machine.board, domain)))
+        return domain.name

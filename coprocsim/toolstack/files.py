@@ -27,6 +27,11 @@ def contents(path: str | Path) -> bytes:
         os.close(descriptor)
 
 
+def shown_path(path: str) -> str:
+    """Return a file's name as text, which it need not be."""
+    return path.encode(errors="backslashreplace").decode()
+
+
 def _whole(descriptor: int) -> bytes:
     data = bytearray()
     give_up_s = time.monotonic() + _WAIT_S_MAX

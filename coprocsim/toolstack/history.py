@@ -6,19 +6,23 @@ with its files read, and the trace to compare with.
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import msgspec
+
 from coprocsim import devicetree
 from coprocsim.errors import CoprocsimError, StateError
+from coprocsim.hypervisor import rest
 from coprocsim.hypervisor.machine import Hypervisor
 from coprocsim.model import TraceRow
 from coprocsim.options.build import Build
 from coprocsim.snapshot import HistoryRow, MachineRow
-from coprocsim.store import MachineFile, NoMachine, read
-from coprocsim.toolstack.boot import BootOptions, power_on
-from coprocsim.toolstack.deeds import Boot, Run, from_json
+from coprocsim.store import MachineFile, NoMachine, Unusable, damaged, opened, read
+from coprocsim.toolstack.boot import BootOptions, make_folder, power_on
+from coprocsim.toolstack.deeds import Boot, Deed, Done, Run, from_json
 from coprocsim.units import PS_PER_MS, TIMELINE_END_PS, format_duration, show_instant
 
 # The trace is compared piece by piece, so that a long run needs no more memory than a short one.
@@ -52,15 +56,31 @@ class Replayed:
     difference: str | None
     interrupted: bool
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all was done, and is the same."""
+        return self.difference is None and not self.interrupted
+
 
 def history(machine_path: Path) -> list[Did]:
     """Return what was done to the machine, from its boot on."""
     with read(machine_path) as file:
-        return [_shown(row) for row in file.rows(HistoryRow)]
+        return [_shown(row, deed) for row, deed in _deeds(file)]
 
 
-def _shown(row: HistoryRow) -> Did:
-    deed = from_json(row.deed)
+def _deeds(file: MachineFile) -> list[tuple[HistoryRow, Done]]:
+    """Return the commands of a history, the boot first; StateError for one that is none."""
+    rows = file.rows(HistoryRow)
+    try:
+        done = [(row, from_json(row.deed)) for row in rows]
+    except msgspec.MsgspecError as error:
+        raise damaged(file.path, f"its history: {error}") from error
+    if [number for number, (_, deed) in enumerate(done) if isinstance(deed, Boot)] != [0]:
+        raise damaged(file.path, "its history does not begin with its boot")
+    return done
+
+
+def _shown(row: HistoryRow, deed: Done) -> Did:
     if not isinstance(deed, Run):
         return Did(row.number, row.at_ps, row.command, row.outcome)
     took = format_duration(deed.to_ps - row.at_ps)
@@ -69,9 +89,9 @@ def _shown(row: HistoryRow) -> Did:
 
 def export(machine_path: Path, target: Path) -> None:
     """Write all that `replay` needs to a file that is not there yet; CoprocsimError if that cannot be."""
-    if target.exists():
+    if os.path.lexists(target):
         raise CoprocsimError(f"`{target}` is there already", hint="name a file that is not, or remove that one")
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    partial = target.with_name(f".coprocsim.{os.getpid()}.part")
     try:
         with read(machine_path) as file:
             file.copy_to(partial)
@@ -92,26 +112,62 @@ def replay(machine_path: Path, progress: Progress) -> Replayed:
 
 
 def replay_file(path: Path, progress: Progress) -> Replayed:
-    """Do the same with what `export` wrote; StateError for a file that holds no machine."""
+    """Do the same with what `export` wrote; StateError for a file that is not such."""
+    with _exported(path) as file:
+        return _replay(file, progress)
+
+
+def replay_and_keep(path: Path, machine_path: Path, progress: Progress) -> Replayed:
+    """Do the same, and let the machine that comes out be up at `machine_path`, with its trace and history.
+
+    StateError if one is up there. Nothing is kept where there is a difference, or the replay is stopped.
+    """
+    make_folder(machine_path.parent)
+    with opened(machine_path) as target:
+        if target.is_up:
+            raise StateError(
+                "a machine is up already, and would be lost",
+                hint="`coprocsim shutdown` ends it, `--machine NAME` keeps another one beside it",
+            )
+        with _exported(path) as file:
+            replayed = _replay(file, progress, target)
+        if not replayed.is_whole:
+            target.clear()
+    return replayed
+
+
+@contextmanager
+def _exported(path: Path) -> Iterator[MachineFile]:
+    """Open what `export` wrote; StateError for what it has not written."""
+    hint = "`coprocsim history export FILE` writes a file that can be replayed"
     try:
         with read(path) as file:
-            return _replay(file, progress)
+            yield file
     except NoMachine as error:
-        raise StateError(
-            f"there is no machine in `{path}`", hint="`coprocsim history export FILE` writes one"
-        ) from error
+        raise StateError(f"there is no machine in `{path}`", hint=hint) from error
+    except Unusable as error:
+        raise StateError(f"`{path}` cannot be replayed", why=error.because, hint=hint) from error
 
 
-def _replay(file: MachineFile, progress: Progress) -> Replayed:
+def _replay(file: MachineFile, progress: Progress, target: MachineFile | None = None) -> Replayed:
     (machine,) = file.rows(MachineRow)
-    rows = file.rows(HistoryRow)
-    again = _Again(machine, rows[0], file.trace(0, TIMELINE_END_PS), file.trace_begins_ps, progress)
-    for row in rows[1:]:
-        again.do(row)
+    (booted, boot), *done = _deeds(file)
+    assert isinstance(boot, Boot)
+    recorded = file.trace(0, TIMELINE_END_PS)
+    again = _Again(machine, boot, booted.command, recorded, file.trace_begins_ps, progress, target)
+    for row, deed in done:
+        assert not isinstance(deed, Boot)
+        try:
+            again.do(row.command, deed)
+        except KeyError as error:
+            raise damaged(file.path, f"`{row.command}` is about {error}, which is not there") from error
         if again.difference is not None or again.interrupted:
             break
     else:
         again.end()
+        if target is not None:
+            target.save(rest.to_rows(again.board, machine))
+            target.append_history(file.rows(HistoryRow))
     return Replayed(again.commands, again.rows, again.begins_ps, again.difference, again.interrupted)
 
 
@@ -121,30 +177,31 @@ class _Again:
     def __init__(
         self,
         machine: MachineRow,
-        booted: HistoryRow,
+        boot: Boot,
+        command: str,
         recorded: Iterator[TraceRow],
         begins_ps: int,
         progress: Progress,
+        target: MachineFile | None,
     ) -> None:
+        self.machine, self.target = machine, target
         self.end_ps, self.progress = machine.now_ps, progress
         self.build = Build(machine.config)
         spec = devicetree.loads(machine.tree, self.build.sharing).machine
-        deed = from_json(booted.deed)
-        assert isinstance(deed, Boot), "a history begins with its boot"
-        self.board, _ = power_on(spec, BootOptions(deed.platforms, machine.seed), self.build)
+        self.board, _ = power_on(spec, BootOptions(boot.platforms, machine.seed), self.build)
         self.hypervisor = Hypervisor(self.board)
         self.recorded, self.begins_ps = recorded, begins_ps
         self.commands, self.rows = 1, 0
         self.difference: str | None = None
         self.interrupted = False
-        self._now = booted.command
+        self._now = command
+        if target is not None:
+            target.save(rest.to_rows(self.board, machine))
         self._compare()
 
-    def do(self, row: HistoryRow) -> None:
+    def do(self, command: str, deed: Deed | Run) -> None:
         """Do one command, then compare what the trace has of it."""
-        self._now = row.command
-        deed = from_json(row.deed)
-        assert not isinstance(deed, Boot), "a machine is booted once"
+        self._now = command
         if isinstance(deed, Run):
             self._run(deed.to_ps)
         else:
@@ -181,6 +238,8 @@ class _Again:
                 self._differ(recorded, row)
                 break
             self.rows += 1
+        if self.target is not None:
+            self.target.append_trace(self.board.trace, self.machine.trace_limit_bytes)
         self.board.trace.clear()
 
     def _differ(self, recorded: "TraceRow | None", row: "TraceRow | None") -> None:

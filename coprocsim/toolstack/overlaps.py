@@ -1,7 +1,7 @@
-"""What two have and one only may have: register ranges of coprocs, ranges and lines that are passed through."""
+"""What two have and one only may have: register ranges of coprocs, what is passed through, the machine's memory."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from coprocsim.errors import FullReport, LookupFailed, NodePlace
 from coprocsim.hypervisor.state import Board
@@ -42,6 +42,19 @@ def warn_of_shared_passthrough(board: Board, guests: Sequence[tuple[str, DomainS
             for intid, place in spec.irqs:
                 for holder in _holders_of_line(intid, coprocs, before):
                     report.warn(f"`irqs` {intid} belongs to {holder}", place, _HINT)
+
+
+def warn_of_memory(memory_bytes: int, guests: Sequence[tuple[str, DomainSpec]], report: FullReport) -> None:
+    """Warn where the guests have more memory together than the machine: at the first that finds too little left."""
+    asked_mib = list(accumulate(spec.memory_mib for _, spec in guests))
+    memory_mib = memory_bytes // 2**20
+    first = next((guest for guest, total in zip(guests, asked_mib, strict=True) if total > memory_mib), None)
+    if first is not None:
+        path, spec = first
+        each = ", ".join(f"`{its.name}` {its.memory_mib} MiB" for _, its in guests)
+        what = f"the guests have {asked_mib[-1]} MiB of memory, and the machine {memory_mib} MiB: {each}"
+        with report.reading(path):
+            report.warn(what, spec.memory_place or spec.name_place, "xl creates no domain whose memory is not there")
 
 
 def _holders_of_range(passed: range, coprocs: Sequence[CoprocSpec], guests: Sequence[DomainSpec]) -> Iterator[str]:

@@ -1,22 +1,34 @@
 """`fault …` and `irq …`: let something go wrong on purpose, to see what becomes of it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from coprocsim.errors import CoprocsimError, LookupFailed, StateError, nearest
-from coprocsim.hypervisor.state import Coproc, Phase
+from coprocsim.hypervisor import faults
+from coprocsim.hypervisor.state import Board, Coproc, Phase
 from coprocsim.model import FaultKind
+from coprocsim.toolstack import typed
 from coprocsim.toolstack.deeds import ClearFaults, InjectFault, RaiseLine
 from coprocsim.toolstack.lookup import coproc_named, vcoproc_named
 from coprocsim.toolstack.session import session
+from coprocsim.units import format_duration
 
 # These happen at once, or when nobody has the coproc: they are no single vcoproc's.
 _NOBODYS = {FaultKind.DMA, FaultKind.SPURIOUS_IRQ}
 _OF_SWITCHES = set(FaultKind) - _NOBODYS
 
 
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """Where a fault is to come: on which coproc, and to which domain only, if to one."""
+
+    coproc_id: str
+    domain: str | None
+
+
 def inject(
     machine_path: Path, coproc_name: str, kind: FaultKind, domain: str | None, times: int | None, time_ps: int
-) -> None:
+) -> Injected:
     """Let `kind` go wrong with a coproc: the next `times` times, always if that is None; `time_ps` is of a denial.
 
     StateError or CoprocsimError where it cannot come to that.
@@ -26,9 +38,22 @@ def inject(
         coproc = coproc_named(board, coproc_name)
         who = None if domain is None else vcoproc_named(board, domain, coproc_name).who
         _check(coproc, kind, domain, times)
+        _check_comes(coproc, kind, who)
         deed = InjectFault(coproc.spec.coproc_id, kind, who, None if kind is FaultKind.HANG else times, time_ps)
-        whom = "" if domain is None else f" -d {domain}"
-        machine.do(deed, f"fault inject {coproc.spec.coproc_id} {kind.value}{whom}")
+        machine.do(deed, _typed(board, deed))
+        return Injected(deed.coproc_id, None if who is None else board.vcoprocs[who].domain.name)
+
+
+def _typed(board: Board, deed: InjectFault) -> str:
+    """Return the command that injects a fault."""
+    words = [] if deed.who is None else ["-d", typed.called(board, board.vcoprocs[deed.who].domain)]
+    if deed.kind is FaultKind.DENY:
+        words += ["--for", format_duration(deed.time_ps)]
+    if deed.times is None and deed.kind is not FaultKind.HANG:
+        words.append("--always")
+    elif deed.times not in {None, 1}:
+        words += ["--times", str(deed.times)]
+    return typed.typed("fault inject", deed.coproc_id, deed.kind.value, *words)
 
 
 def _check(coproc: Coproc, kind: FaultKind, domain: str | None, times: int | None) -> None:
@@ -50,6 +75,17 @@ def _check(coproc: Coproc, kind: FaultKind, domain: str | None, times: int | Non
         raise CoprocsimError(f"`{coproc_id}` has no interrupt line")
 
 
+def _check_comes(coproc: Coproc, kind: FaultKind, who: str | None) -> None:
+    """Refuse a fault before which another one comes each time: nobody would ever see it."""
+    coproc_id = coproc.spec.coproc_id
+    for fault in coproc.faults:
+        if faults.hides(fault, kind, who):
+            raise StateError(
+                f"`{kind.value}` would never come: `{coproc_id}` has a `{fault.kind.value}` that is first each time",
+                hint=f"`coprocsim fault clear {coproc_id}` ends that; `coprocsim fault list` shows what is to come",
+            )
+
+
 def _check_works(coproc: Coproc) -> None:
     if coproc.phase is Phase.FAILED:
         raise StateError(
@@ -62,7 +98,7 @@ def clear(machine_path: Path, coproc_name: str) -> int:
     """Let nothing more go wrong with a coproc on purpose; return how many faults were still to come."""
     with session(machine_path) as machine:
         deed = ClearFaults(coproc_named(machine.board, coproc_name).spec.coproc_id)
-        machine.did(deed, f"fault clear {deed.coproc_id}")
+        machine.did(deed, typed.typed("fault clear", deed.coproc_id))
         return deed.do(machine.board, machine.build)
 
 
@@ -79,7 +115,7 @@ def raise_irq(machine_path: Path, coproc_name: str, line: str) -> tuple[str, ...
         if not coproc.platform.scheduled:
             owners = list(coproc.vcoprocs.values())
         deed = RaiseLine(coproc.spec.coproc_id, line)
-        machine.do(deed, f"irq raise {deed.coproc_id} {line}")
+        machine.do(deed, typed.typed("irq raise", deed.coproc_id, line))
         return tuple(owner.domain.name for owner in owners)
 
 

@@ -3,7 +3,7 @@
 Raises LookupFailed for a name, CoprocsimError for a value or what cannot be; then nothing is changed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from coprocsim.errors import CoprocsimError
@@ -30,7 +30,7 @@ def set_vcoproc(board: Board, vcoproc: Vcoproc, settings: Sequence[Setting]) -> 
 def set_coproc(
     board: Board, coproc: Coproc, algorithm: str | None, settings: Sequence[Setting], build: Build
 ) -> tuple[str, ...]:
-    """Change a coproc's algorithm, its parameters, its sharing; return warnings of what domains lose by that."""
+    """Change a coproc's algorithm, its parameters, its sharing; return warnings of what is lost by that."""
     if not coproc.platform.scheduled:
         raise CoprocsimError(
             f"`{coproc.spec.coproc_id}` shares itself: nothing of it is scheduled",
@@ -58,7 +58,7 @@ def _set_coproc(
         )
     dropped: tuple[str, ...] = ()
     if scheduler is not type(coproc.scheduler):
-        dropped = tuple(_dropped(coproc, scheduler))
+        dropped = tuple(_dropped(coproc, scheduler, {**base, **values}, [setting.name for setting in own]))
         for vcoproc in coproc.vcoprocs.values():
             its = {**scheduler.defaults(Scope.VCOPROC), **tuning.kept(scheduler, vcoproc.settings)}
             check_fit(coproc, scheduler, Scope.VCOPROC, its)
@@ -70,14 +70,27 @@ def _set_coproc(
     return dropped
 
 
-def _dropped(coproc: Coproc, scheduler: type[Scheduler]) -> Iterator[str]:
-    """Yield a warning for each domain that has parameters of its own which another algorithm does not take over."""
-    old = of_scope(coproc.scheduler.parameters, Scope.VCOPROC)
+def _dropped(
+    coproc: Coproc, scheduler: type[Scheduler], settings: Mapping[str, Value], given: Sequence[str]
+) -> Iterator[str]:
+    """Yield a warning for the coproc, and for each domain, whose parameters another algorithm does not take over.
+
+    It gets `settings`, of which those that are `given` are meant to be others.
+    """
+    known = of_scope(coproc.scheduler.parameters, Scope.COPROC)
+    lost = [
+        f"`{name}={parameter.show(coproc.settings[name])}`"
+        for name, parameter in known.items()
+        if name not in given and coproc.settings[name] not in {parameter.default, settings.get(name)}
+    ]
+    if lost:
+        yield f"`{coproc.spec.coproc_id}`: `{scheduler.name}` does not take {', '.join(lost)} over"
+    known = of_scope(coproc.scheduler.parameters, Scope.VCOPROC)
     for vcoproc in coproc.vcoprocs.values():
         kept = tuning.kept(scheduler, vcoproc.settings)
         lost = [
             f"`{name}={parameter.show(vcoproc.settings[name])}`"
-            for name, parameter in old.items()
+            for name, parameter in known.items()
             if name not in kept and vcoproc.settings.get(name, parameter.default) != parameter.default
         ]
         if lost:

@@ -11,7 +11,7 @@ from coprocsim.hypervisor import rest
 from coprocsim.hypervisor.machine import Hypervisor
 from coprocsim.hypervisor.state import Board
 from coprocsim.options.build import Build
-from coprocsim.snapshot import HistoryRow, MachineRow
+from coprocsim.snapshot import HistoryRow, MachineRow, Snapshot
 from coprocsim.store import MachineFile, no_machine, opened, require
 from coprocsim.toolstack.deeds import Deed, Run, to_json
 from coprocsim.toolstack.parts import parts_of, require_workloads
@@ -69,6 +69,16 @@ class Session:
         self._file.append_history(self._did)
 
 
+def board_of(snapshot: Snapshot, path: Path) -> Board:
+    """Return the machine that was read from `path`; StateError if the rows do not make one."""
+    require_workloads(snapshot.workloads)
+    try:
+        return rest.from_rows(snapshot, parts_of)
+    except (msgspec.MsgspecError, ValueError, KeyError) as error:
+        what = f"`{path}` does not hold what this coprocsim and its plugins have saved"
+        raise StateError(what, why=str(error), hint="boot the machine anew with `boot --force`") from error
+
+
 @contextmanager
 def session(path: Path) -> Iterator[Session]:
     """Open the machine in `path` to change it; StateError if there is none."""
@@ -77,13 +87,7 @@ def session(path: Path) -> Iterator[Session]:
         if not file.is_up:
             raise no_machine()
         snapshot = file.load()
-        require_workloads(snapshot.workloads)
-        try:
-            board = rest.from_rows(snapshot, parts_of)
-        except (msgspec.MsgspecError, ValueError, KeyError) as error:
-            what = f"`{path}` does not hold what this coprocsim and its plugins have saved"
-            raise StateError(what, why=str(error), hint="boot the machine anew with `boot --force`") from error
-        loaded = Session(file, snapshot.machine, board)
+        loaded = Session(file, snapshot.machine, board_of(snapshot, path))
         yield loaded
         if loaded.keep:
             loaded.save()

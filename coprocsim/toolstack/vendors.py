@@ -80,7 +80,7 @@ def _nearest(settings: dict[str, str], known: dict[str, Parameter], whose: str, 
         except BadValue as error:
             value = _value(parameter, text)
             if value <= 0:
-                raise CoprocsimError(f"`{name}={text}`{whose} makes no sense here", hint=error.hint) from error
+                raise CoprocsimError(f"what it says{whose} cannot be set here: {error}", hint=error.hint) from error
             found[name] = parameter.show(min(max(value, parameter.minimum), parameter.maximum))
             lost.append(f"`{name}={text}`{whose}: here it is {parameter.limits()}")
     return found
@@ -107,7 +107,7 @@ _STRICT, _FIXED, _SHARED = 0x02, 0x10, 0x01
 
 
 def _nvidia(text: str) -> Imported:
-    value = re.fullmatch(r"(?:RmPVMRL\s*=\s*)?(0x[0-9a-f]{1,8}|[0-9]{1,10})", text.strip(), re.IGNORECASE)
+    value = re.fullmatch(r"(?:RmPVMRL\s*=\s*)?(0x[0-9a-f]{1,8}|0|[1-9][0-9]{0,9})", text.strip(), re.IGNORECASE)
     number = int(value[1], 0) if value else -1
     if number == 0:
         lost = ("how long a best effort turn is: NVIDIA does not say, here it is `slice`",)

@@ -29,6 +29,8 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HEX = r"\s*(?:0[xX])?([0-9a-fA-F]{1,16})"
 _PAGES = re.compile(f"{_HEX},{_HEX}(?:@{_HEX})?")
 
+_MEMORY = ("memory", "maxmem")
+
 
 def read(source: Source, report: Report) -> DomainSpec:
     """Return the domain that a config describes; CfgError at the first thing that it must not say.
@@ -62,6 +64,7 @@ class _Config:
             coprocs=coprocs,
             workloads=tuple(workloads),
             name_place=name_place,
+            memory_place=next((self.span(self.settings[key].value) for key in _MEMORY if key in self.settings), None),
             uuid=attempt(self.uuid, None),
             device_tree=attempt(self.device_tree, None),
             iomem=tuple(self.iomem()),

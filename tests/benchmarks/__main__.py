@@ -9,10 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from tests.benchmarks.machines import jobs_machine, switching_machine
+from coprocsim.schedulers import ALGORITHMS
+from tests.benchmarks.machines import crowded_machine, jobs_machine, switching_machine
 from tests.benchmarks.recording import append_rate, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,6 +98,14 @@ def commands() -> list[tuple[str, str, float, float]]:
     return rows
 
 
+def crowds() -> Iterator[tuple[str, str, Measure, Measure]]:
+    """Yield a row for each algorithm: how fast it is among many vcoprocs beside among a few."""
+    for name, algorithm in ALGORITHMS.items():
+        if algorithm.vcoprocs_max is None:
+            many, few = (partial(crowded_machine, algorithm, vcoprocs) for vcoprocs in (400, 8))
+            yield f"jobs shared by `{name}` among 400 vcoprocs", "the same among 8", many, few
+
+
 def recording() -> tuple[str, str]:
     """Return a row for a run that is recorded beside the same unrecorded, and what a row of the trace costs."""
     pairs = [(run(recorded=True), run(recorded=False)) for _ in range(ROUNDS)]
@@ -114,7 +124,7 @@ def recording() -> tuple[str, str]:
 def main() -> None:
     """Measure all, print the table."""
     print("| ours | beside | ours | theirs | ratio |\n|---|---|---:|---:|---:|")
-    for name, beside, ours, theirs in (
+    rates: list[tuple[str, str, Measure, Measure]] = [
         (
             "context switches, isolation checked",
             "the same unchecked",
@@ -129,7 +139,9 @@ def main() -> None:
             jobs_machine,
             simso_jobs_per_s,
         ),
-    ):
+        *crowds(),
+    ]
+    for name, beside, ours, theirs in rates:
         our_rate, their_rate = best_rates(ours, theirs)
         print(f"| {name} | {beside} | {our_rate:,.0f}/s | {their_rate:,.0f}/s | {our_rate / their_rate:.2f} |")
     line, said = recording()

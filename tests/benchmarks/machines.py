@@ -11,9 +11,11 @@ from coprocsim.hypervisor.state import Board, Domain
 from coprocsim.model import CoprocSpec, Line, Region, Setting, Sharing
 from coprocsim.parameters import Value
 from coprocsim.platforms.reference import ReferencePlatform
+from coprocsim.schedulers.base import Scheduler
 from coprocsim.schedulers.rrobin import RoundRobin
 from coprocsim.units import PS_PER_MS, PS_PER_S
 from tests.scripted import ScriptedHardware, ScriptedPlatform
+from tests.theory.stage import backlog, play, reserved
 
 SPEC = CoprocSpec(
     "c0",
@@ -64,7 +66,20 @@ def jobs_machine(checks: bool = False) -> float:
         add_domain(
             machine, f"guest{number}", ("kind", "periodic"), ("period", "1ms"), ("work", "0.3ms"), ("reaction", "0us")
         )
+    return _jobs_per_s(machine, 3 * PS_PER_S)
+
+
+def crowded_machine(algorithm: type[Scheduler], vcoprocs: int) -> float:
+    """Return jobs per second of so many vcoprocs that always have one of 1 ms, each with two or more decisions."""
+    task = backlog(1, ",deadline=50ms")
+    if any(parameter.name == "budget" for parameter in algorithm.parameters):
+        task = reserved(task, 1, vcoprocs)
+    machine = play(algorithm, [task] * vcoprocs, 10, streams=0, checks=False).machine
+    return _jobs_per_s(machine.hypervisor, 800 * PS_PER_MS)
+
+
+def _jobs_per_s(machine: Hypervisor, until_ps: int) -> float:
     began = time.perf_counter()
-    machine.run_until(3 * PS_PER_S)
+    machine.run_until(until_ps)
     elapsed_s = time.perf_counter() - began
     return sum(vcoproc.counters.ended for vcoproc in machine.board.vcoprocs.values()) / elapsed_s

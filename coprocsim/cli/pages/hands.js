@@ -1,6 +1,9 @@
 // What the user does with the picture: wheel, drag, pinch, keys, buttons, clicks.
 
-const SHORTEST = 1000, STEP = 0.15, ZOOM = 1.4, CLICK = 4;
+const SHORTEST = 1000, STEP = 0.15, ZOOM = 1.4, CLICK = 4, NEAR = 20;
+
+/** How far two places are from each other, in pixels. */
+const apart = (one, other) => Math.hypot(one.x - other.x, one.y - other.y);
 
 class Hands {
   constructor(root, picture, strips) {
@@ -95,22 +98,22 @@ class Hands {
 
   press(event) {
     this.canvas.setPointerCapture(event.pointerId);
-    this.pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    this.pointers.set(event.pointerId, { x: event.x, y: event.y });
     this.moved = this.pointers.size > 1 ? CLICK : 0;
   }
 
   move(event) {
     const before = this.pointers.get(event.pointerId);
     if (!before) return;
-    const width = this.canvas.clientWidth, by = event.clientX - before.x;
-    this.moved += Math.abs(by);
-    if (this.pointers.size === 1) this.pan(-by / width);
+    this.moved += apart(event, before);
+    if (this.pointers.size === 1) this.pan((before.x - event.x) / this.canvas.clientWidth);
     else {
       const [other] = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, each]) => each);
-      const box = this.canvas.getBoundingClientRect(), apart = Math.max(20, Math.abs(before.x - other.x));
-      this.zoom(Math.max(20, Math.abs(event.clientX - other.x)) / apart, (other.x - box.left) / box.width);
+      const box = this.canvas.getBoundingClientRect();
+      const factor = Math.max(NEAR, apart(event, other)) / Math.max(NEAR, apart(before, other));
+      this.zoom(factor, (other.x - box.left) / box.width);
     }
-    this.pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    this.pointers.set(event.pointerId, { x: event.x, y: event.y });
   }
 
   release(event) {

@@ -40,10 +40,25 @@ def _head(report: Report, title: str) -> Iterator[str]:
     passed = show_duration(report.machine.now_ps)
     yield f"<h1>{escape(title)}</h1>"
     yield f"<p>{escape(coprocs)}{passed} since boot, seed {report.machine.seed}.</p>"
+    yield from (f"<p>{escape(line)}</p>" for line in _headlines(report))
     if report.lines:
         yield "<nav>"
         yield from (f'<a href="#{name.lower()}">{name}</a>' for name in _SECTIONS)
         yield "</nav>"
+
+
+def _headlines(report: Report) -> Iterator[str]:
+    """Yield what a reader in a hurry wants to know: which jobs did not end well, and what has failed."""
+    for each in report.vcoprocs:
+        lost = {"late": each.missed - each.abandoned, "given up": each.abandoned, "dropped": each.dropped}
+        lost["failed"] = each.failed
+        said = ", ".join(f"{count:,} {how}" for how, count in lost.items() if count)
+        if said:
+            yield f"{each.domain} on {each.coproc}: of {each.released:,} jobs {said}."
+    yield from (f"{line.coproc} has failed: {line.failure}." for line in report.lines if line.failure)
+    broken = sum(rule.findings for rule in report.verdict.rules)
+    if broken:
+        yield f"Isolation: {many(broken, 'finding')}."
 
 
 def _schedule(report: Report) -> Iterator[str]:
@@ -78,7 +93,7 @@ def _shares(report: Report) -> Iterator[str]:
     yield '<h2 id="shares">Shares</h2>'
     for coproc in report.coprocs:
         yield from _stack(coproc, [each for each in report.vcoprocs if each.coproc == coproc.coproc])
-    of_coprocs = [(each.coproc, words(each.coproc), each._asdict()) for each in report.coprocs]
+    of_coprocs = [(each.coproc, words(each.coproc), vars(each)) for each in report.coprocs]
     times = ("run_ps", "switch_ps", "idle_ps", "failed_ps", "elapsed_ps")
     rows = ((coproc, [cell, *figures(times, record)]) for coproc, cell, record in of_coprocs)
     sums = ("Run", "+ switch", "+ idle", "+ failed", "= elapsed")
@@ -122,7 +137,7 @@ def _stack(coproc: CoprocStats, vcoprocs: Iterable[VcoprocStats]) -> Iterator[st
 def _of_vcoprocs(
     caption: str, titles: Sequence[str], names: Sequence[str], vcoprocs: Iterable[VcoprocStats]
 ) -> Iterator[str]:
-    rows = ((each.vcoproc, [*_who(each), *figures(names, each._asdict())]) for each in vcoprocs)
+    rows = ((each.vcoproc, [*_who(each), *figures(names, vars(each))]) for each in vcoprocs)
     return table(caption, ("Domain", "Coproc", *titles), rows, words_first=2)
 
 

@@ -37,6 +37,7 @@ def from_rows(snapshot: Snapshot, parts_of: Callable[[rows.CoprocRow], Parts]) -
     board = Board(machine.seed, Timeline(machine.now_ps), checks=machine.checks)
     board.aliases = {row.alias: row.path for row in snapshot.aliases}
     board.domain_settings = list(snapshot.domain_settings)
+    board.gone = {row.domain_id: row.name for row in snapshot.gone}
     board.next_domain_id = machine.next_domain_id
     states = {(row.kind, row.owner): msgspec.json.decode(row.state) for row in snapshot.plugins}
     for coproc_row in snapshot.coprocs:

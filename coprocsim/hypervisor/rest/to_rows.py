@@ -5,13 +5,11 @@ from dataclasses import replace
 import msgspec
 
 from coprocsim import snapshot as rows
+from coprocsim.errors import PluginError
 from coprocsim.histogram import Histogram
 from coprocsim.hypervisor.rest import switching
 from coprocsim.hypervisor.state import Board, Coproc, Domain, Phase, Spread, Vcoproc
-from coprocsim.model import (
-    CoprocState,
-    Json,
-)
+from coprocsim.model import CoprocState, Json
 from coprocsim.snapshot import Snapshot
 
 
@@ -29,6 +27,7 @@ def to_rows(board: Board, machine: rows.MachineRow) -> Snapshot:
     )
     snapshot.aliases = [rows.AliasRow(alias, path) for alias, path in board.aliases.items()]
     snapshot.domain_settings = list(board.domain_settings)
+    snapshot.gone = [rows.GoneRow(domain_id, name) for domain_id, name in board.gone.items()]
     for coproc in board.coprocs.values():
         _add_coproc(snapshot, board, coproc)
     for domain in board.domains.values():
@@ -39,8 +38,14 @@ def to_rows(board: Board, machine: rows.MachineRow) -> Snapshot:
     return snapshot
 
 
-def _text(saved: Json) -> str:
-    return msgspec.json.encode(saved).decode()
+def _text(kind: str, name: str, saved: Json) -> str:
+    """Return what a part has saved as text; PluginError where it is no JSON."""
+    try:
+        return msgspec.json.encode(saved).decode()
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise PluginError(
+            f"the {kind} `{name}` saves what is no JSON", why=str(error), hint="`coprocsim conformance` checks it"
+        ) from error
 
 
 def coproc_state(phase: Phase) -> CoprocState:
@@ -104,17 +109,17 @@ def _add_coproc(snapshot: Snapshot, board: Board, coproc: Coproc) -> None:
         for number, fault in enumerate(coproc.faults)
     )
     plugins = [
-        ("hardware", coproc.hardware.save()),
-        ("platform", coproc.platform.save()),
-        ("scheduler", coproc.scheduler.save()),
+        ("hardware", coproc.hardware.name, coproc.hardware.save()),
+        ("platform", coproc.platform.name, coproc.platform.save()),
+        ("scheduler", coproc.scheduler.name, coproc.scheduler.save()),
     ]
     if coproc.mirror is not None:
         plugins += [
-            ("mirror-hardware", coproc.mirror.hardware.save()),
-            ("mirror-platform", coproc.mirror.platform.save()),
+            ("mirror-hardware", coproc.mirror.hardware.name, coproc.mirror.hardware.save()),
+            ("mirror-platform", coproc.mirror.platform.name, coproc.mirror.platform.save()),
         ]
-    for kind, saved in plugins:
-        snapshot.plugins.append(rows.PluginRow(kind, coproc_id, _text(saved)))
+    for kind, name, saved in plugins:
+        snapshot.plugins.append(rows.PluginRow(kind, coproc_id, _text(kind.removeprefix("mirror-"), name, saved)))
     if coproc.departed is not None:
         departed = msgspec.json.encode(coproc.departed).decode()
         snapshot.plugins.append(rows.PluginRow("departed", coproc_id, departed))
@@ -172,7 +177,9 @@ def _add_vcoproc(snapshot: Snapshot, vcoproc: Vcoproc) -> None:
     if vcoproc.left is not None:
         snapshot.plugins.append(rows.PluginRow("left", vcoproc.who, msgspec.json.encode(vcoproc.left).decode()))
     if vcoproc.guest is not None:
-        snapshot.plugins.append(rows.PluginRow("guest", vcoproc.who, _text(vcoproc.guest.save())))
+        snapshot.plugins.append(
+            rows.PluginRow("guest", vcoproc.who, _text("workload", vcoproc.guest.kind, vcoproc.guest.save()))
+        )
 
 
 def _histograms(spread: Spread) -> tuple[tuple[str, Histogram], ...]:

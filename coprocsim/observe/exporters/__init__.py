@@ -18,12 +18,15 @@ Write: TypeAlias = "Callable[[BinaryIO, Scene, Iterable[TraceRow]], None]"
 
 
 class Format(NamedTuple):
-    """A format: by which suffixes a file of it is known, what it needs, and what opens it; `text` can be looked at."""
+    """A format: by which suffixes a file of it is known, what it needs, and what opens it; `text` can be looked at.
+
+    One that `draws` who has a coproc, and since when, needs every row of it."""
 
     suffixes: tuple[str, ...]
     opened_by: str
     needs: str | None = None
     text: bool = True
+    draws: bool = True
 
 
 FORMATS = {
@@ -31,7 +34,7 @@ FORMATS = {
     "vcd": Format((".vcd",), "gtkwave FILE", needs="pyvcd"),
     "chrome": Format((".json",), "https://ui.perfetto.dev"),
     "perfetto": Format((".perfetto", ".pftrace", ".perfetto-trace"), "https://ui.perfetto.dev", "perfetto", text=False),
-    "csv": Format((".csv",), "any table program"),
+    "csv": Format((".csv",), "any table program", draws=False),
 }
 
 

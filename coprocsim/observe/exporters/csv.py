@@ -33,6 +33,6 @@ def write(out: BinaryIO, scene: "Scene", rows: "Iterable[TraceRow]") -> None:
                 "kind": kind_of(row),
                 "what": row[2],
                 "domain_id": domain_id,
-                "domain": None if domain_id is None else scene.names.of(domain_id),
+                "domain": None if domain_id is None else scene.seen.name_of(domain_id),
             }
         )

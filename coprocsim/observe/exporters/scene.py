@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from coprocsim.observe.timeline import STATES, UNKNOWN, coproc_does, vcoproc_does
-from coprocsim.observe.trace import Choice, Names
+from coprocsim.observe.trace import Choice, Watch
 from coprocsim.observe.view import who
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class Scene(NamedTuple):
     to_ps: int
     coprocs: dict[str, bool]
     players: dict[str, Player]
-    names: Names
     rows: int
+    seen: "View"
 
     def before(self, coproc: str) -> tuple[str, str | None]:
         """Return what went on on a coproc when the export begins, as far as the rows tell."""
@@ -41,7 +41,12 @@ class Scene(NamedTuple):
         for name, what in mine.items():
             if what in {"run", "deny"} and self.coprocs[coproc]:
                 return what, name
-        return ("idle", None) if self.from_ps == 0 else (UNKNOWN, None)
+        rests = self.from_ps == 0 or (mine and set(mine.values()) <= {"sleep", "gone"} and self._works(coproc))
+        return ("idle", None) if rests else (UNKNOWN, None)
+
+    def _works(self, coproc: str) -> bool:
+        """Return whether a coproc has not failed: who has slept all along says nothing of one that has."""
+        return self.seen.coprocs[coproc].failure is None
 
     def changes(self, rows: "Iterable[TraceRow]") -> "Iterator[tuple[TraceRow, tuple[Change, ...]]]":
         """Yield each row with what begins by it, where that is not what went on already."""
@@ -69,15 +74,14 @@ class Change(NamedTuple):
     by: str | None = None
 
 
-def scene(seen: "View", file: "MachineFile", choice: Choice) -> Scene:
-    """Return who takes part in what is chosen."""
-    names, rows, begins_ps = Names(seen), 0, choice.from_ps
+def scene(seen: "View", file: "MachineFile", choice: Choice, watch: Watch = iter) -> Scene:
+    """Return who takes part in what is chosen; the rows are read through `watch`."""
+    rows, begins_ps = 0, choice.from_ps
     coprocs = {coproc: row.algorithm != "none" for coproc, row in seen.coprocs.items()}
     if choice.coproc is not None:
         coprocs = {choice.coproc: coprocs[choice.coproc]}
     befores: dict[str, tuple[str, str]] = {}
-    for row in choice.rows(file):
-        names.learn(row)
+    for row in choice.rows(file, watch):
         if not rows and choice.last is not None:
             begins_ps = row[0]
         rows += 1
@@ -85,15 +89,14 @@ def scene(seen: "View", file: "MachineFile", choice: Choice) -> Scene:
         if told is not None:
             befores.setdefault(told[0], (row[1], told[1]))
     # Whoever has no row in all of the time has done what it does now, if the time goes up to now.
-    if choice.to_ps >= seen.now_ps and ("state" in choice.kinds or not choice.kinds):
+    if choice.to_ps >= seen.now_ps:
         for each in seen.of(choice.coproc, None):
-            if choice.domain_id in {None, each.domain_id}:
-                befores.setdefault(who(each), (each.coproc_id, STATES[each.state]))
+            befores.setdefault(who(each), (each.coproc_id, STATES[each.state]))
     players = {}
     for name, (coproc, before) in sorted(befores.items(), key=lambda each: _ids(each[0])):
         domain_id, number = _ids(name)
-        players[name] = Player(coproc, domain_id, number, names.of(domain_id), before)
-    return Scene(begins_ps, min(choice.to_ps, seen.now_ps), coprocs, players, names, rows)
+        players[name] = Player(coproc, domain_id, number, seen.name_of(domain_id), before)
+    return Scene(begins_ps, min(choice.to_ps, seen.now_ps), coprocs, players, rows, seen)
 
 
 def _ids(vcoproc: str) -> tuple[int, int]:

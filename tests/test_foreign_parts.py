@@ -1,0 +1,105 @@
+"""What a part of another package does wrong is said to be its, and costs the machine nothing."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.homes import TIMEOUT_S, Home
+from tests.packages import Site
+
+SOURCE = """
+import os, sys
+from coprocsim.schedulers.rrobin import RoundRobin
+
+class Odd(Exception):
+    def __init__(self, one, other):
+        super().__init__("odd")
+
+class Mine(RoundRobin):
+    name = "mine"
+    summary = "my own"
+
+    def pick(self, now_ps, turn):
+        if now_ps > 5 * 10**9:
+            {does}
+        return super().pick(now_ps, turn)
+
+    def save(self):
+        return {saves}
+"""
+COMMANDS = ("run 20ms", "compare --algorithm mine,rrobin --for 20ms")
+
+
+def with_part(folder: Path, does: str, saves: str = "super().save()") -> Home:
+    """Return a home in which a package has been installed whose algorithm shares the coproc, and does that."""
+    home = Home(folder)
+    (folder / "site").mkdir()
+    Site(folder / "site").install("acme", SOURCE.format(does="pass", saves="super().save()"), "mine = acme:Mine")
+    home.environment["PYTHONPATH"] += f"{os.pathsep}{folder / 'site'}"
+    home.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    home.busy()
+    assert home.run("sched", "set", "xxx0", "--algorithm", "mine")[0] == 0
+    (folder / "site/acme.py").write_text(SOURCE.format(does=does, saves=saves))
+    return home
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("does", "raised"),
+    [
+        ("raise ValueError('I cannot')", "ValueError: I cannot"),
+        # It cannot be sent from one process to another as it is.
+        ("raise Odd(1, 2)", "acme.Odd: odd"),
+        ("sys.exit(0)", "SystemExit: 0"),
+        ("open('/nowhere/at/all')", "FileNotFoundError: "),
+        ("raise BrokenPipeError", "BrokenPipeError"),
+    ],
+)
+def test_what_a_part_raises_is_its_own_bug(tmp_path, command, does, raised):
+    home = with_part(tmp_path, does)
+    before = home.dump()
+    status, out, err = home.run(*command.split())
+    assert (status, out) == (70, "")
+    assert raised in err
+    assert "\nerror: `acme` of package `acme` has failed; the machine is as it was before this command\n" in err
+    assert "it is no bug of coprocsim" in err
+    assert home.dump() == before
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_a_part_saves_and_is_no_json_is_said_of_it(tmp_path, command):
+    home = with_part(tmp_path, "pass", saves="{1: object()}")
+    before = home.dump()
+    status, _, err = home.run(*command.split())
+    assert status == 1
+    assert err.startswith("error: the scheduler `mine` saves what is no JSON\n why: ")
+    assert home.dump() == before
+
+
+def test_a_process_that_a_part_ends_is_not_blamed_on_memory_alone(tmp_path):
+    home = with_part(tmp_path, "os._exit(9)")
+    status, _, err = home.run(*COMMANDS[1].split())
+    assert status == 1
+    assert err.endswith(" hint: is there enough memory? or does `mine` of another package end it?\n")
+
+
+def test_ctrl_c_ends_the_comparison_of_a_part_that_never_returns(tmp_path):
+    home = with_part(tmp_path, "while True: pass")
+    before = home.dump()
+    process = home.start(*COMMANDS[1].split(), start_new_session=True)
+    time.sleep(3)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, err) == (130, "\nerror: interrupted; nothing was changed\n")
+    assert home.dump() == before
+
+
+def test_a_package_that_ends_python_when_it_is_imported_is_refused(tmp_path):
+    home = with_part(tmp_path, "pass")
+    (tmp_path / "site/acme.py").write_text("import sys\nsys.exit(0)\n")
+    status, _, err = home.run("run", "1ms")
+    assert status == 1
+    assert err.startswith("error: `acme:Mine` cannot be imported: SystemExit: 0\n why: `acme` says that it adds `mine`")
