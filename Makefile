@@ -46,10 +46,10 @@ dtb: $(patsubst %.dts,%.dtb,$(wildcard dts/*.dts) tests/thirdparty/board.dts)
 %.dtb: %.dts
 	dtc -q -I dts -O dtb -o $@ $<
 
-# Manual pages: `man -M .venv/share/man coprocsim-run`.
 man: $(VENV)/.runs
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[man]'
 	@$(BIN)/python -W ignore -m coprocsim.cli.manual $(VENV)/share/man/man1
+	@echo "the manual pages are in $(VENV)/share/man; read one: man -M $(VENV)/share/man coprocsim-run"
 
 clean:
 	rm -rf $(VENV)

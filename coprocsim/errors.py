@@ -188,6 +188,10 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
+# So many names are shown of a list that is longer than the second number.
+_SHOWN, _SHOWN_WHOLE = 12, 16
+
+
 def did_you_mean(name: str, known: Iterable[str], what: str) -> str:
     """Return a hint that lists what is known and the nearest to `name`: "it shares `gpu0`; did you mean …?"."""
     names = list(known)
@@ -195,6 +199,8 @@ def did_you_mean(name: str, known: Iterable[str], what: str) -> str:
         return f"{what} nothing"
     if what == "there are" and len(names) == 1:
         what = "there is"
-    shown = ", ".join(f"`{each}`" for each in names[:12]) + (", …" if len(names) > 12 else "")
+    count = len(names) if len(names) <= _SHOWN_WHOLE else _SHOWN
+    more = len(names) - count
+    shown = ", ".join(f"`{each}`" for each in names[:count]) + (f" and {more} more" if more else "")
     near = nearest(name, names) if len(names) > 1 else None
     return f"{what} {shown}" + (f"; did you mean `{near}`?" if near else "")

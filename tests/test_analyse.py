@@ -15,7 +15,7 @@ from coprocsim.parameters import Scope, Value
 from coprocsim.platforms import PLATFORMS
 from coprocsim.schedulers import ALGORITHMS
 from coprocsim.store import read
-from coprocsim.toolstack.analyse import analysed, shared_of
+from coprocsim.toolstack.analyse import Analysed, analysed, shared_of
 from tests.cli import golden
 from tests.machines import MS, US, Machine, described_for, settings_of
 
@@ -134,6 +134,30 @@ def test_nothing_is_ever_measured_beyond_its_bound_on_any_platform(algorithm, da
     assert_bounds_hold(("reference", "generic", "crypto", "xxc", "gsx", "dsp"), algorithm, data)
 
 
+@pytest.mark.parametrize("algorithm", ["rtds", "cbs"])
+@pytest.mark.parametrize("platform", ["reference", "generic"])
+def test_a_reservation_holds_beside_jobs_in_any_number_each_of_which_has_some_work(algorithm: str, platform: str):
+    def of(crowd: str, rank: int) -> list[Analysed]:
+        wanted = [("kind=periodic,period=100ms,work=2ms,deadline=100ms", 0), (crowd, rank)]
+        machine = machine_with(platform, algorithm, MS, wanted, Sharing())
+        found = analysed(machine.board.coprocs["gpu0"], shared_of(machine.board.coprocs["gpu0"]))
+        machine.run(1_500 * MS)
+        return found
+
+    for crowd in ("kind=backlog,work=1ms,queue=1,uncuttable=all", "kind=poisson,rate=2000,work=uniform:500us-2ms"):
+        regular, any_number = of(crowd, 1)
+        assert any_number.bound.why == "the jobs of `guest2` come in any number"
+        assert regular.bound.response_ps is not None
+        assert 2 * MS < regular.vcoproc.counters.latency_ps_max <= regular.bound.response_ps
+    # Of any length, of no work to speak of, or beyond the budget, they may cause any number of switches.
+    for crowd, rank in (
+        ("kind=backlog,work=exp:1ms", 1),
+        ("kind=poisson,rate=2000,work=1ms,deadline=2ms,on_miss=abandon", 1),
+        *([("kind=backlog,work=1ms,queue=1", 2)] if algorithm == "rtds" else []),
+    ):
+        assert of(crowd, rank)[0].bound.response_ps is None
+
+
 # ---------------------------------------------------------------- the commands
 
 
@@ -156,6 +180,37 @@ def test_a_deadline_that_can_be_missed_is_warned_of_with_figures_and_a_cure(fold
     ]
     golden.run("coprocsim sched set xxx0 --algorithm edf", folder)
     assert "warning" not in golden.run("coprocsim domain create polite.cfg name=\\'another\\'", folder)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "figure", "cure"),
+    [
+        # All is done in two jobs of 4 ms, of 5 changes each: it comes, it ends, and after its turns; one change is
+        # under way, and the handler is 5 us late. A change takes 5.804 us.
+        ("fair slice=3ms", "8.069 ms", "more `weight`, "),
+        # A tick of 1 ms, the other's job and its handler, 4 ms, 3 changes, the handler.
+        ("timebased", "9.027 ms", ""),
+    ],
+)
+def test_shares_by_weight_are_warned_of_like_the_others(folder, algorithm, figure, cure):
+    golden.run(f"coprocsim sched set xxx0 --algorithm {algorithm}", folder)
+    assert "warning" not in golden.run("coprocsim domain create frames.cfg", folder)
+    output = golden.run("coprocsim domain create frames.cfg name=\\'another\\'", folder)
+    late = "; ".join(f"`{name}` is due after 8 ms, and a job may take {figure}" for name in ("frames", "another"))
+    assert output.splitlines()[1:] == [
+        f"warning: on `xxx0` deadlines can be missed: {late}",
+        f" hint: `coprocsim analyse xxx0` shows the figures; {cure}less work, longer periods or fewer domains help",
+    ]
+
+
+def test_credit_has_no_bound_and_says_why(folder):
+    golden.run("coprocsim sched set xxx0 --algorithm credit", folder)
+    golden.run("coprocsim domain create frames.cfg", folder)
+    output = golden.run("coprocsim analyse xxx0", folder)
+    assert output.splitlines()[-1] == (
+        "frames: no bound: `credit` keeps shares in the long run only: whoever wakes with credits left may go first"
+        " each time"
+    )
 
 
 def test_the_cure_is_one(folder):

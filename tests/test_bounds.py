@@ -217,7 +217,9 @@ def test_who_asks_for_little_takes_no_more_than_that():
 
 def test_switches_that_nobody_pays_for_have_a_bound_where_jobs_are_counted():
     mine, other = (job(10, 10**6), 1), (job(1, None), 1)
-    assert shares(mine, other, shared=COSTLY)[0].why == "the jobs of `b` come in any number"
+    assert shares(mine, other, shared=COSTLY)[0].why == (
+        "the jobs of `b` come in any number, and each may cost a switch"
+    )
 
 
 # ---------------------------------------------------------------- turns that end with a job
@@ -237,14 +239,17 @@ def test_a_turn_ends_with_the_job_that_goes_on_as_its_tick_is_over():
     # Its end is known 5 later, and the next one cannot be cut for 30.
     slow = replace(any_number, reaction_ps=5, uncuttable_ps=30)
     assert turns(mine, (slow, 1), (any_number, 1))[0] == Bound(Verdict.MET, 10 + 70 + 5 + 30 + 10 + 70 + 50)
-    # One's own handler may end a turn: two turns of each.
-    handled = (job(50, 1000, reaction_ps=3), 1)
-    assert turns(handled, (any_number, 1))[0] == Bound(Verdict.MET, 2 * (10 + 70) + 50 + 3)
+    # Where the next job may come before one's own handler knows of the last, that may end its turn: two turns of each.
+    handled = job(50, 1000, reaction_ps=3)
+    assert turns((handled, 1), (any_number, 1))[0] == Bound(Verdict.MET, 10 + 70 + 50 + 3)
+    early = turns((replace(handled, jitter_ps=950), 1), (any_number, 1))[0]
+    assert early == Bound(Verdict.MET, 2 * (2 * (10 + 70) + 50) - (1000 - 950) + 3)
     # Four changes of 1: one under way, two of the others' turns, one of its own.
     assert turns(mine, (any_number, 1), (any_number, 1), shared=COSTLY)[0] == Bound(Verdict.MET, 2 * (10 + 70) + 50 + 4)
     # For the first seconds of a vcoproc there is no bound for the others.
     first, second = turns(mine, mine, new_first=2000)
-    assert first.why == second.why == "once nobody is new: for `new-first` one that is created comes before all others"
+    why = "the bound holds once nobody is new: for `new-first` one that is created comes before all others"
+    assert first.why == second.why == why
     assert turns(mine, new_first=2000)[0].why is None
     endless = turns(mine, (Demand(None, 0, None), 1))[0]
     assert endless.why == "the jobs of `b` may be of any length, and are not preempted"

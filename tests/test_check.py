@@ -183,6 +183,16 @@ def test_more_reserved_than_there_is_is_warned_of_where_it_becomes_too_much(home
     assert (problems[-1]["path"], problems[-1]["line"], problems[-1]["column"]) == ("three.cfg", 3, 13)
 
 
+def test_more_work_than_there_is_time_is_warned_of_where_no_theory_speaks_of_deadlines(home: Home):
+    tree(home, {"coproc-sched": "credit"})
+    # 5/8 are 62.5 %; with 3/6 more it is 112.5 %.
+    for name, load in (("one", "period=8ms,work=5ms"), ("two", "period=6ms,work=3ms")):
+        config(home, name, f'coproc = [ "gpu0" ]\ncoproc_workload = [ "gpu0,kind=periodic,{load}" ]')
+    assert warnings(found(home, "own.dtb one.cfg", 0)) == []
+    said = warnings(found(home, "own.dtb one.cfg two.cfg", 0))
+    assert said == ["`gpu0` may be asked for 112.5 % of its time: `one` 62.5 %, `two` 50 %"]
+
+
 def test_a_turn_that_a_switch_uses_up_is_an_error_and_deadlines_and_jobs_at_risk_are_warned_of(home: Home):
     tree(home, {"coproc-sched": "rrobin", "coproc-sched-slice-us": 50, "coproc-switch-timeout-us": 1000})
     assert errors(found(home, "own.dtb")) == [(SCF, "coproc-sched-slice-us")]

@@ -245,6 +245,16 @@ def test_arrivals_that_cannot_be_read_hide_nothing_else_of_their_workload(home: 
     ]
 
 
+def test_nothing_is_said_of_the_jobs_of_arrivals_that_cannot_be_read(home: Home):
+    tree(home)
+    # A job of any length would be late.
+    options = "gpu0,kind=trace,file=gone.csv,deadline=1us"
+    config(home, "one", f'coproc = [ "gpu0" ]\ncoproc_workload = [ "{options}" ]')
+    assert [each.splitlines()[0] for each in said(home, "own.dtb one.cfg")] == [
+        "error: cannot read `gone.csv`: No such file or directory"
+    ]
+
+
 # ---------------------------------------------------------------- what dtc says
 
 

@@ -57,12 +57,13 @@ def test_a_killed_run_leaves_the_machine_as_it_was(home):
     assert home.quickly("run 10ms").startswith("10 ms passed, it is 0.010000 s")
 
 
-def test_ctrl_c_keeps_a_prefix_and_the_machine_goes_on_identically(home, tmp_path_factory):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_keeps_a_prefix_and_the_machine_goes_on_identically(home, tmp_path_factory, number):
     home.busy()
     process = home.start("run", "10000s")
     home.wait_for_lock()
     time.sleep(1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
     assert " passed, it is " in out
@@ -77,6 +78,22 @@ def test_ctrl_c_keeps_a_prefix_and_the_machine_goes_on_identically(home, tmp_pat
     for each in (home, other):
         each.quickly("run 70ms")
     assert home.dump() == other.dump()
+
+
+def test_a_run_until_idle_that_cannot_end_says_so_at_once(home):
+    home.busy()
+    home.quickly("domain pause polite")
+    process = home.start("run", "--until", "idle")
+    home.wait_for_lock()
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    assert out.endswith("; not idle\n")
+    said = "note: `denying` on `xxx0` has a backlog, which never ends: Ctrl-C stops the run and keeps it\n"
+    assert err == said + "note: stopped before its end; everything up to this instant is kept\n"
+    home.quickly("domain pause denying")
+    # Others are idle between two of their jobs.
+    assert "backlog" not in home.quickly("run --until idle")
 
 
 def test_two_commands_at_once_queue_up_and_neither_is_lost(home, tmp_path_factory):
@@ -264,6 +281,23 @@ def test_machines_are_kept_apart(home):
     assert sorted(path.name for path in (home.folder / "state").glob("*.sqlite")) == ["default.sqlite", "other.sqlite"]
 
 
+def test_the_machines_that_are_kept_are_listed(home):
+    assert home.quickly("list machines").split() == ["Machine", "State", "Domains", "Time(s)", "Model"]
+    home.quickly("boot dts/system.dtb")
+    home.quickly("run 20ms")
+    home.quickly("boot dts/minimal.dtb --machine second")
+    home.quickly("shutdown --machine second")
+    (home.folder / "state/third.sqlite").write_text("no database")
+    _, *rows = home.quickly("list machines").splitlines()
+    # Domain-0 is one.
+    assert [row.split(maxsplit=4) for row in rows] == [
+        ["default", "up", "1", "0.020000", "R-Car H3 shaped example"],
+        ["second", "down", "-", "-", "-"],
+        ["third", "unreadable", "-", "-", "-"],
+    ]
+    assert home.quickly("list").startswith("R-Car H3 shaped example, up for 0.020000 s\n\nCoproc ")
+
+
 def test_without_a_folder_of_its_own_a_machine_is_in_the_users(home):
     del home.environment["COPROCSIM_STATE_DIR"]
     home.environment |= {"HOME": str(home.folder), "XDG_STATE_HOME": str(home.folder / "xdg")}
@@ -371,7 +405,7 @@ def test_every_command_has_help_with_an_example(home, words):
     for option in ("--help", "-h"):
         output = home.quickly(" ".join([*words, option]))
         assert output.startswith(f"Usage: coprocsim {' '.join(words)}")
-        assert "coprocsim" in " ".join(output.split()).partition("Example: ")[2]
+        assert "coprocsim" in output.partition("  Example")[2]
         assert "[exit" not in output
 
 
@@ -403,7 +437,7 @@ def test_sched_shows_a_coproc_or_sets_one(looked_at):
         ("run 10ms --cycles 5 --coproc xxx0", "say how long"),
         ("run --cycles 5", "`--cycles` and `--coproc` belong together"),
         ("run ten", "Invalid value for `DURATION`: `ten` is not a duration: write `10ms`"),
-        ("list machines", "machines"),
+        ("list machine", "machines"),
         ("list platforms --coproc xxx0", "`list platforms` is not about a machine"),
         ("sched set xxx0 slice", "`slice` is not `key=value`"),
         ("config set", "Missing argument"),
@@ -492,7 +526,12 @@ def test_colours_are_for_terminals_whose_users_want_them(looked_at, arguments):
     coloured = on_a_terminal(looked_at, *arguments)
     assert "\033[" in coloured
     assert on_a_terminal(looked_at, *arguments, NO_COLOR="1").replace("\r", "") == plain
-    assert re.sub(r"\033\[[\d;]*m", "", coloured).replace("\r", "").split() == plain.split()
+    assert lines_of(re.sub(r"\033\[[\d;]*m", "", coloured)) == lines_of(plain)
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text without what is blank at their ends."""
+    return [line.rstrip() for line in text.splitlines()]
 
 
 def test_an_error_is_coloured_on_a_terminal_only(home):
@@ -561,6 +600,7 @@ def test_a_column_of_the_timeline_is_worth_its_time(looked_at):
     [
         "list",
         "list schedulers",
+        "list machines",
         "list platforms",
         "stats",
         "stats --since 1ms",

@@ -310,7 +310,7 @@ WORK_HINT = "write `4ms`, `2400000cycles`, `exp:MEAN`, `uniform:A-B` or `lognorm
         ("kind=backlog,work=1ms,work=2ms", "work", "`work` stands here twice", "write it once"),
         ("kind=backlog,work=1ms,rate=5", "rate", "has no option `rate`", "this kind has"),
         ("kind=backlog,work=1ms,queue=-1", "queue", "`queue=-1` makes no sense", "from 0 to 1000000"),
-        ("kind=backlog,work=1ms,dma=99999999", "dma", "`dma=99999999` makes no sense", "from 0 to 67108864"),
+        ("kind=backlog,work=1ms,dma=99999999", "dma", "`dma=99999999` makes no sense", "`dma` is at most 64 MiB here"),
         (
             "kind=backlog,work=1ms,on_miss=stop",
             "on_miss",
@@ -339,6 +339,15 @@ def test_a_refused_option_is_named_with_what_would_be_right(workload: str, wrong
     assert caught.value.setting.name == wrong
     assert what in str(caught.value)
     assert hint in caught.value.hint
+
+
+def test_a_size_is_taken_with_and_without_a_unit():
+    # What a job may take is 64 MiB, 67108864 bytes, of a domain with as much.
+    for size in ("64MiB", "65536KiB", "67108864"):
+        guest_of(SITE, settings_of(f"kind=backlog,work=1ms,dma={size}"))
+    for size in ("65MiB", "65537KiB", "67108865"):
+        with pytest.raises(BadSetting, match=f"`dma={size}` makes no sense"):
+            guest_of(SITE, settings_of(f"kind=backlog,work=1ms,dma={size}"))
 
 
 NAMES = ["work", "uncuttable", "deadline", "queue", "on_miss", "reaction", "dma", "period", "offset", "jitter", "rate"]

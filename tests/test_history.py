@@ -103,6 +103,18 @@ def test_a_copy_is_enough_where_the_files_are_gone(machine: Path, tmp_path: Path
     assert history.replay_file(copy, on).difference is None
 
 
+def test_a_copy_is_only_looked_at(machine: Path, tmp_path: Path):
+    copy, empty = tmp_path / "copy.machine", tmp_path / "empty.machine"
+    history.export(machine, copy)
+    before = copy.read_bytes()
+    assert history.replay_file(copy, on).difference is None
+    assert copy.read_bytes() == before
+    empty.touch()
+    with pytest.raises(StateError, match="there is no machine in"):
+        history.replay_file(empty, on)
+    assert empty.stat().st_size == 0
+
+
 def test_what_comes_out_of_a_copy_can_be_gone_on_with(machine: Path, tmp_path: Path):
     copy, other = tmp_path / "monday.machine", tmp_path / "somewhere else/other.sqlite"
     history.export(machine, copy)

@@ -105,6 +105,12 @@ def test_the_figures_add_up_at_every_instant(tmp_path, workloads, duration_ps):
     assert all(vcoproc.run_ps + vcoproc.wait_ps <= duration_ps for vcoproc in each)
 
 
+COUNTED_SINCE = (
+    *("run_ps", "wait_ps", "switches", "denials", "denied_ps"),
+    *("released", "done", "missed", "abandoned", "dropped", "failed"),
+)
+
+
 @busy_machines
 @given(workloads=workloads, first_ps=durations, then_ps=durations)
 def test_what_is_shown_since_an_instant_is_what_was_counted_since(tmp_path, workloads, first_ps, then_ps):
@@ -121,9 +127,10 @@ def test_what_is_shown_since_an_instant_is_what_was_counted_since(tmp_path, work
     for name in ("elapsed_ps", "run_ps", "switch_ps", "idle_ps", "failed_ps"):
         assert getattr(coproc, name) == getattr(coproc_now, name) - getattr(coproc_was, name), name
     for each, before, after in zip(vcoprocs, was, now, strict=True):
-        for name in ("run_ps", "wait_ps", "switches"):
+        for name in COUNTED_SINCE:
             assert getattr(each, name) == getattr(after, name) - getattr(before, name), name
         assert each.share == pytest.approx(each.run_ps / then_ps)
+        assert (0 if each.latency is None else each.latency.counted) == each.done
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +172,7 @@ def test_a_domain_that_is_gone_still_has_its_lane(busy):
     [gone] = [lane for lane in lanes if lane.vcoproc == "d2v0"]
     assert gone.stretches[-1].what == "gone"
     assert took(gone)["run"] > 0
-    assert seen.called("d2v0") == "d2v0"
+    assert seen.called("d2v0") == "dom2"
     assert seen.called("d1v0") == "dom1"
 
 
@@ -207,6 +214,21 @@ def test_shares_since_an_instant_that_the_trace_has_lost_are_refused(tmp_path):
         # Whoever has slept all the time is known to have slept.
         *_, idle = span.vcoproc_spans(file, seen, 999 * MS, None, None)
     assert (idle.domain, idle.run_ps, idle.wait_ps, idle.switches) == ("dom3", 0, 0, 0)
+
+
+def test_a_domain_that_has_come_just_now_has_had_nothing_since_an_instant(tmp_path):
+    machine = booted(tmp_path, ["kind=backlog,work=1ms"])
+    control.run(machine, 20 * MS, go_on)
+    path = tmp_path / "new.cfg"
+    path.write_text(
+        'name = "new"\nmemory = 16\ncoproc = [ "xxx0" ]\ncoproc_workload = [ "xxx0,kind=backlog,work=1ms" ]\n'
+    )
+    toolstack_domain.create(machine, str(path), (), paused=False, dry_run=False)
+    with read(machine) as file:
+        first, new = span.vcoproc_spans(file, view(file), 10 * MS, None, None)
+    # The only other one has it all the time.
+    assert (first.run_ps, first.share) == (10 * MS, 1.0)
+    assert (new.domain, new.run_ps, new.wait_ps, new.switches) == ("new", 0, 0, 0)
 
 
 def test_what_happens_at_the_first_instant_itself_was_before(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from coprocsim.cli import main
 from coprocsim.cli.messages import brief, many, mistake, printable
-from coprocsim.cli.tables import broken
+from coprocsim.cli.tables import broken, left, right, table
 from coprocsim.errors import SourceError, Span
 from tests.cli import golden
 
@@ -41,6 +41,15 @@ def test_what_a_terminal_would_obey_is_shown_as_an_escape(text, shown):
 def test_what_is_too_long_to_be_read_is_cut_where_it_is_quoted():
     assert brief(f"no domain `{'x' * 5000}`") == f"no domain `{'x' * 60}…`"
     assert brief(f"cannot read `{'d/' * 120}`") == f"cannot read `{'d/' * 120}`"
+
+
+# 74 letters and digits in 4 columns: 80 with two places between them, 77 with one.
+@pytest.mark.parametrize(("more", "width"), [(0, 80), (1, 78), (3, 80), (4, 84)])
+def test_a_table_is_narrower_where_it_fits_only_then(more, width, capsys):
+    table([*left("Name"), *right("ID"), *left("State"), *right("Run(s)")], [("n" * 50, 7, "s" * (16 + more), "1.234")])
+    titles, line = capsys.readouterr().out.splitlines()
+    # 50 + 2 ("ID") + 16 + 6 ("Run(s)") are 74.
+    assert (len(titles), len(line)) == (width, width)
 
 
 def test_control_characters_of_a_config_do_not_reach_the_terminal(machine, capsys):

@@ -40,6 +40,33 @@ def test_the_list_of_faults_says_how_long_a_denial_lasts(run):
 
 
 @pytest.mark.parametrize(
+    ("first", "later", "comes"),
+    [
+        ("deny --always", "hang", False),
+        ("deny --always", "deny --for 5ms", False),
+        ("fail-leave --always", "deny -d tablet", False),
+        ("deny --always -d tablet", "hang -d tablet", False),
+        ("hang", "hang", False),
+        # These are not about leaving, happen first, or hit others, too.
+        ("deny --always", "fail-enter", True),
+        ("deny --always", "fail-leave", True),
+        ("deny --times 9", "hang", True),
+        ("deny --always -d tablet", "hang", True),
+    ],
+)
+def test_a_fault_that_would_never_come_is_refused(run, first, later, comes):
+    run("domain create domains/tablet.cfg")
+    assert run(f"fault inject gpu0 {first}")[0] == 0
+    status, _, err = run(f"fault inject gpu0 {later}")
+    assert (status == 0) == comes
+    name, hider = later.split()[0], first.split()[0]
+    assert comes or err == (
+        f"error: `{name}` would never come: `gpu0` has a `{hider}` that is first each time\n"
+        " hint: `coprocsim fault clear gpu0` ends that; `coprocsim fault list` shows what is to come\n"
+    )
+
+
+@pytest.mark.parametrize(
     ("line", "said"),
     [
         ("fault inject gpu0 deny --for 5ms --times 3 -d 1", "gpu0: deny, infotainment, for 5 ms, 3 times"),

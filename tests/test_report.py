@@ -108,6 +108,14 @@ def test_what_happened_to_jobs_is_in_the_picture(home, page):
     assert happened.count("refused") == sum(row["what"] == "switch_from" for row in rows) > 0
 
 
+def test_what_went_wrong_is_said_first(home, page):
+    [late] = [each for each in json.loads(home.quickly("stats --json"))["vcoprocs"] if each["domain"] == "evil"]
+    assert late["missed"] > 0
+    text = Page(page.read_text("utf-8")).text
+    said = f"evil on xxx0: of {late['released']:,} jobs {late['missed']:,} late."
+    assert text.index(said) < text.index("Schedule")
+
+
 def test_what_verify_finds_is_in_the_page(tmp_path):
     home = Home(tmp_path)
     home.quickly("boot dts/system.dtb")

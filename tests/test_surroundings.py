@@ -36,6 +36,17 @@ def test_time_passes_with_stderr_closed(shell):
     assert (done.returncode, done.stdout) == (0, "1 ms passed, it is 0.001000 s: 0 switches, 0 denials, 0 jobs done\n")
 
 
+@pytest.mark.parametrize("command", ["import-settings xl -", "top", "run 1ms"])
+def test_with_stdin_closed_there_is_nothing_to_be_read(shell, command):
+    done = shell(f"$C {command} <&-")
+    assert (done.returncode, "Traceback" in done.stderr) == (1 if "xl" in command else 0, False)
+
+
+def test_settings_without_end_are_refused(shell):
+    done = shell("$C import-settings xl - < /dev/zero")
+    assert done.stderr == "error: standard input has more than 1,000,000 letters: no settings are as long\n"
+
+
 def test_a_tree_whose_name_is_no_text_is_booted(shell):
     done = shell(r"cp $P/dts/minimal.dtb $(printf '\377.dtb') && $C boot --force $(printf '\377.dtb')")
     assert done.returncode == 0, done.stderr
@@ -54,6 +65,38 @@ def test_a_boot_for_which_there_is_no_room_leaves_nothing_behind(shell, room):
     done = shell(f"ulimit -f {room}; $C --machine other boot $P/dts/system.dtb 2>&1 | cat; ls state")
     assert "hint: nothing was changed; make room on the disk, or see what ails it" in done.stdout
     assert done.stdout.endswith("\ndefault.sqlite\n")
+
+
+WRITING = ("trace export", "report", "history export", "compare --coproc gpu0 --algorithm rrobin --for 1ms --page")
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_a_name_that_is_too_long_is_refused_and_the_longest_is_not(shell, command):
+    assert shell("$C run 10ms").returncode == 0
+    # Names have 255 bytes at most on the file systems that there are.
+    done = shell(f"$C {command} {'x' * 252}.csv")
+    assert (done.returncode, done.stderr) == (1, f"error: cannot write `{'x' * 252}.csv`: File name too long\n")
+    done = shell(f"$C {command} {'x' * 251}.csv && ls -A")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(f"\nstate\n{'x' * 251}.csv\n")
+
+
+def test_a_link_that_leads_to_itself_is_replaced(shell):
+    done = shell("$C run 10ms && ln -s loop loop && $C report loop && head -c 15 loop")
+    assert done.stdout.endswith("\nloop: open it in a browser\n<!doctype html>")
+
+
+def test_a_copy_for_which_there_is_no_room_is_not_blamed_on_the_machine(shell):
+    # In blocks of 512 bytes, of which the machine has more, and what is needed to look at it has 64.
+    done = shell("ulimit -f 64; $C history export copy.machine; ls -A")
+    assert done.stderr.startswith("error: cannot write `copy.machine`: ")
+    assert done.stdout == "state\n"
+
+
+def test_a_page_that_could_not_be_written_is_refused_before_anything_runs(shell):
+    done = shell("$C compare --coproc gpu0 --algorithm rrobin --for 1000000s --page /dev/full")
+    assert done.returncode == 2
+    assert "`/dev/full` cannot be a file" in done.stderr
 
 
 def test_a_day_in_which_nothing_is_due_is_one_step(shell):

@@ -4,9 +4,13 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
+import termios
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -98,8 +102,9 @@ def test_through_a_pipe_it_prints_one_table(machine: Path):
     assert max(map(len, lines)) <= 80
 
 
-def test_its_keys_sort_group_pause_and_quit(machine: Path):
-    """On a pseudo terminal of 80 columns; what it has run is kept."""
+@contextmanager
+def on_a_terminal(machine: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """Run it on a pseudo terminal of 80 columns, which must be in the end what it was."""
     master, slave = pty.openpty()
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
@@ -108,23 +113,66 @@ def test_its_keys_sort_group_pause_and_quit(machine: Path):
         "COLUMNS": "80",
         "LINES": "24",
     }
+    before = termios.tcgetattr(slave)
     command = [sys.executable, "-m", "coprocsim", "top", "-d", "0.2", "--step", "10ms"]
     with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment) as process:
-        os.close(slave)
-        seen = ""
-        for key, expected in (
-            ("", "by name"),
-            ("s", "by run"),
-            ("b", "Done"),
-            ("p", "paused"),
-            ("+", "20 ms a step|paused"),
-            ("q", ""),
-        ):
-            os.write(master, key.encode())
-            seen = read_until(master, expected) if key != "q" else seen
-        assert process.wait(timeout=20) == 0
+        try:
+            read_until(master, "by name")
+            yield master, process
+            read_until(master, LEFT)
+            process.wait(timeout=20)
+        finally:
+            process.kill()
+    assert termios.tcgetattr(slave) == before
+    os.close(slave)
     os.close(master)
+
+
+LEFT = re.escape("\x1b[?1049l")
+"""What a terminal is told to leave the screen of a program."""
+
+
+def test_its_keys_sort_group_pause_and_quit(machine: Path):
+    """What it has run is kept."""
+    with on_a_terminal(machine) as (master, process):
+        for key, expected in (("s", "by run"), ("b", "Done"), ("p", "paused"), ("+", "20 ms a step|paused")):
+            os.write(master, key.encode())
+            read_until(master, expected)
+        os.write(master, b"q")
+    assert process.returncode == 0
     assert look(machine).now_ps >= 10 * MS
+
+
+def test_keys_that_mean_nothing_do_nothing_and_those_after_them_count(machine: Path):
+    with on_a_terminal(machine) as (master, process):
+        # Bytes that are no text, the key up, and two keys at once.
+        os.write(master, b"\xff\x80\x1b[Asq")
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_and_leaves_the_terminal_as_it_was(machine: Path, number: signal.Signals, status: int):
+    with on_a_terminal(machine) as (_, process):
+        process.send_signal(number)
+    assert process.returncode == status
+    assert look(machine).now_ps % (10 * MS) == 0
+
+
+def test_ctrl_c_tells_of_the_steps_that_have_passed(machine: Path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COPROCSIM_STATE_DIR": str(machine.parent)}
+    command = [sys.executable, "-m", "coprocsim", "top", "--json", "-n", "1000000", "-d", "0.1", "--step", "10ms"]
+    began_ps = look(machine).now_ps
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    end_s = time.monotonic() + 20
+    while look(machine).now_ps == began_ps:
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, b"note: stopped; what has passed up to the last whole step is kept\n")
+    steps = json.loads(out)["steps"]
+    assert (steps[0]["from_ps"], steps[-1]["to_ps"]) == (began_ps, look(machine).now_ps)
 
 
 def read_until(master: int, expected: str) -> str:

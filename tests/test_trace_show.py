@@ -126,6 +126,8 @@ def test_a_line_of_a_machine_with_short_names_fits_a_terminal(show):
 def test_an_unknown_name_is_met_with_the_nearest(show):
     assert "did you mean `denial`?" in show("--kind", "denials", status=1)
     assert "did you mean `dom1`?" in show("--domain", "dom11", status=1)
+    # Thirteen kinds are few enough to be named all.
+    assert "`setting`, `domain`\n" in show("--kind", "miss", status=1)
     assert "this machine shares `xxx0`" in show("--coproc", "xxx1", status=1)
 
 

@@ -121,3 +121,23 @@ def test_what_is_none_is_refused_with_what_would_be_one(form, text, hint):
     with pytest.raises(CoprocsimError) as refused:
         load(form, text)
     assert refused.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "what"),
+    [
+        ("gim", "sched_interval=0", "`slice` = 0s is out of range"),
+        ("xe", "exec_quantum_ms=9999999", "`slice` = 9999.999s is out of range"),
+        ("xl", CREDIT.replace("512", " -5"), "`weight` = `-5` is not a whole number"),
+        ("xl", CREDIT.replace("30ms", "7h"), "`slice`"),
+    ],
+)
+def test_what_could_not_be_set_is_not_shown_as_a_command(form, text, what):
+    with pytest.raises(CoprocsimError) as caught:
+        load(form, text)
+    assert str(caught.value).startswith(f"what it says cannot be set here: {what}")
+
+
+def test_a_number_with_a_leading_zero_is_refused():
+    with pytest.raises(CoprocsimError, match="`010` is not what is expected here"):
+        load("nvidia", "010")

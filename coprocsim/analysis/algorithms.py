@@ -163,7 +163,7 @@ def _all_done(shared: Shared, loads: Sequence[Load]) -> int | None:
             return None
         # A job changes the coproc when it comes and ends, and after each of its turns.
         turns = ceil_div(load.user.demand.work_ps or 0, useful_ps) + 1
-        more_ps = turns * (shared.change_ps + shared.retry_floor_ps)
+        more_ps = turns * (shared.change_ps + (shared.retry_floor_ps if load.holds_ps else 0))
         tasks.append(replace(load.task, work=load.task.work + more_ps))
     return all_done(shared, loads, tasks)
 
@@ -185,7 +185,7 @@ ALGORITHMS: dict[str, Callable[[Shared, Sequence[Load]], list[Answer]]] = {
 def condition(shared: Shared, loads: Sequence[Load]) -> str | None:
     """Return what must be so before these bounds hold, beside what is set; None if nothing."""
     if shared.algorithm == "timebased" and shared.settings["new-first"] and len(loads) > 1:
-        return "once nobody is new: for `new-first` one that is created comes before all others"
+        return "the bound holds once nobody is new: for `new-first` one that is created comes before all others"
     return None
 
 

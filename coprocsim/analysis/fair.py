@@ -42,11 +42,12 @@ def response(shared: Shared, load: Load, loads: Sequence[Load]) -> Answer:
     """Return the longest response of `load`, one of `loads`, by its share alone."""
     longest = longest_hold(loads)
     change_ps = costliest_change_ps(shared, loads)
-    unbounded = unbounded_of(loads if change_ps else [load])
-    if unbounded is not None or isinstance(longest, Nothing):
-        return unbounded or longest
+    others = unbounded_of(loads) if change_ps else None
+    if load.task is None or isinstance(longest, Nothing):
+        return Nothing(load.why) if load.task is None else longest
+    if others is not None:
+        return Nothing(f"{others.why}, and each may cost a switch")
     line = _line(shared, load, loads, change_ps)
-    assert load.task is not None
     longest_ps = None if line is None else latest(load.task, *line)
     if longest_ps is None:
         return Nothing("its share may be too small for its work", late=True)

@@ -1,6 +1,7 @@
 """Reservations: the bound follows from what is reserved for a vcoproc, not from what its neighbours have to do.
 
-What a neighbour can still do is to deny, and, where it may come at any time, to cause switches.
+What a neighbour can still do is to deny, and to cause switches: when it comes, and when its work is done. Where its
+jobs come in any number, no more of them are done than its budgets last for, if each has some work at least.
 """
 
 from collections.abc import Callable, Sequence
@@ -106,8 +107,6 @@ def _below_budgets(shared: Shared, load: Load, loads: Sequence[Load]) -> int | N
     """
     change_ps = costliest_change_ps(shared, loads)
     others = [each for each in loads if each is not load]
-    if change_ps and unbounded_of(others) is not None:
-        return None
     own_ps, _ = _reserved(load)
     above = []
     for each in others:
@@ -120,6 +119,10 @@ def _below_budgets(shared: Shared, load: Load, loads: Sequence[Load]) -> int | N
         blocking_ps += 4 * len(loads) * change_ps
         above += [Task(2 * change_ps, _reserved(each)[0]) for each in loads]
         above += [Task(2 * change_ps, each.period, jitter=each.jitter) for each in tasks_of(others)]
+        for each in others:
+            if each.task is None:
+                each_ps, _ = _reserved(each)
+                above.append(Task(2 * change_ps * (_ended(shared, each) or 0), each_ps, jitter=each_ps))
     assert load.task is not None
     found = fixed_priority.preemptive(load.task, above, blocking_ps)
     if found is None or not _fits(shared, load, loads, ceil_div(max(found), 1)):
@@ -162,7 +165,7 @@ def bandwidths(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
         nothing = _disturbed(shared, load, others)
         if nothing is not None or load.task is None:
             return nothing or Nothing(load.why)
-        switching = change_ps * _cause_rate(loads) if change_ps else Fraction(0)
+        switching = change_ps * _cause_rate(shared, loads) if change_ps else Fraction(0)
         if load_of_all + 2 * switching > 1:
             return Nothing("the budgets of all, and the switches, are more than the coproc has")
         period_ps, budget_ps = _reserved(load)
@@ -249,7 +252,28 @@ def _disturbed(shared: Shared, load: Load, others: Sequence[Load]) -> Nothing | 
     longest = longest_hold([load, *others])
     if isinstance(longest, Nothing):
         return longest
-    return unbounded_of(others) if shared.change_ps else None
+    if not shared.change_ps:
+        return None
+    return unbounded_of([each for each in others if each.task is None and _ended(shared, each) is None])
+
+
+def _ended(shared: Shared, load: Load) -> int | None:
+    """Return how many jobs end in a period at most, of which any number may come; None if nobody knows.
+
+    One of them may have begun before. With `extratime` they go on beyond the budget.
+    """
+    least_ps = load.user.demand.least_work_ps
+    if not least_ps or load.holds_ps is None or load.user.settings.get("extratime"):
+        return None
+    _, budget_ps = _reserved(load)
+    return (budget_ps + _owed_ps(shared, load)) // least_ps + 1
+
+
+def _jobs(shared: Shared, load: Load, length_ps: Time) -> int:
+    """Return how many of its jobs come or end in a stretch of that length, each of which may cause a switch or two."""
+    if load.task is not None:
+        return load.task.arrivals(length_ps) + 1
+    return (int(length_ps // _reserved(load)[0]) + 2) * (_ended(shared, load) or 0)
 
 
 def _causes(shared: Shared, loads: Sequence[Load], length_ps: Time) -> int:
@@ -257,13 +281,17 @@ def _causes(shared: Shared, loads: Sequence[Load], length_ps: Time) -> int:
     if not shared.change_ps:
         return 0
     budgets_new = sum(int(length_ps // _reserved(load)[0]) + 1 for load in loads)
-    return budgets_new + sum(load.task.arrivals(length_ps) + 1 for load in loads if load.task is not None)
+    return budgets_new + sum(_jobs(shared, load, length_ps) for load in loads)
 
 
-def _cause_rate(loads: Sequence[Load]) -> Fraction:
+def _cause_rate(shared: Shared, loads: Sequence[Load]) -> Fraction:
     """Return how often that is in the long run, per ps."""
-    rates = [Fraction(1, _reserved(load)[0]) for load in loads]
-    return sum((*rates, *(1 / Fraction(load.task.period) for load in loads if load.task is not None)), Fraction(0))
+    rate = Fraction(0)
+    for load in loads:
+        period_ps, _ = _reserved(load)
+        rate += Fraction(1, period_ps)
+        rate += Fraction(_ended(shared, load) or 0, period_ps) if load.task is None else 1 / Fraction(load.task.period)
+    return rate
 
 
 def _with_causes(shared: Shared, loads: Sequence[Load], answers: Sequence[Answer]) -> list[Answer]:

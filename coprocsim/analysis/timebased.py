@@ -21,23 +21,29 @@ def responses(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
     turns = [_turn(shared, load) for load in loads]
 
     def answer(number: int) -> Answer:
-        load, demand = loads[number], loads[number].user.demand
-        others = [turn for each, turn in enumerate(turns) if each != number]
+        load, others = loads[number], [turn for each, turn in enumerate(turns) if each != number]
         nothing = next((turn for turn in others if isinstance(turn, Nothing)), None)
         if load.task is None or nothing is not None:
             return nothing or Nothing(load.why)
-        # The end of one job may reach its driver in the turn of the next, and end that.
-        own_turns = 2 if demand.reaction_ps else 1
-        own_ps = (demand.work_ps or 0) + own_turns * (change_ps + 2 * shared.cycle_ps)
         round_ps = sum(change_ps + turn for turn in others if isinstance(turn, int))
-        job_ps = own_ps + own_turns * round_ps
-        longest_ps = latest(load.task, change_ps + job_ps, job_ps)
+        found = in_turns(load, round_ps, 1)
+        if isinstance(found, int) and found > load.task.period - load.task.jitter and load.user.demand.reaction_ps:
+            # The end of one job may reach its driver in the turn of the next, and end that.
+            return in_turns(load, round_ps, 2)
+        return found
+
+    def in_turns(load: Load, round_ps: int, turns_per_job: int) -> Answer:
+        demand, task = load.user.demand, load.task
+        assert task is not None
+        own_ps = (demand.work_ps or 0) + turns_per_job * (change_ps + 2 * shared.cycle_ps)
+        job_ps = own_ps + turns_per_job * round_ps
+        longest_ps = latest(task, change_ps + job_ps, job_ps)
         if longest_ps is None:
             return Nothing("its turns may be too few for its work", late=True)
         response_ps = ceil_div(longest_ps, 1) + demand.reaction_ps
         period_ps = int(shared.settings["period"])
         budget_ps = period_ps * int(load.user.settings["weight"]) // weight
-        if (load.task.arrivals(period_ps + response_ps) + 1) * own_ps >= budget_ps:
+        if (task.arrivals(period_ps + response_ps) + 1) * own_ps >= budget_ps:
             return Nothing("its budget may be used up: then it waits for the next period", late=True)
         return response_ps
 

@@ -14,6 +14,9 @@ EXIT_MISTAKE = 1
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 
+ASKED_BY = "_COPROCSIM_COMPLETE"
+"""The variable by which a shell asks how a command goes on."""
+
 
 def program() -> int:
     """Do what the command line says, as the last that this process does; return the exit status."""
@@ -27,7 +30,9 @@ def program() -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
-    # Started with a stream closed (`>&-`): nobody reads.
+    # Started with a stream closed (`>&-`): nobody reads, or writes.
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115 - as long as the process
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - as long as the process
     if sys.stderr is None:
@@ -65,6 +70,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     from coprocsim.errors import CoprocsimError
 
     stdout = sys.stdout
+    if ASKED_BY in os.environ:
+        from coprocsim.cli.completion import prepare
+
+        prepare()
     try:
         status = root.main(arguments, prog_name="coprocsim", standalone_mode=False)
     except CoprocsimError as error:

@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING
 import click
 
 from coprocsim.cli.arguments import coprocs
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import heading, json_option, left, milliseconds, print_json, right, table
 
 if TYPE_CHECKING:
     from coprocsim.toolstack.analyse import AnalysedCoproc
 
 
-@click.command("analyse", epilog="Example: coprocsim analyse gpu0")
+@click.command("analyse", epilog=examples("coprocsim analyse gpu0"))
 @click.argument("coproc", metavar="[COPROC]", shell_complete=coprocs, required=False)
 @json_option
 @click.pass_obj
 def analyse_command(machine: Path, coproc: str | None, as_json: bool) -> None:
-    """Show the longest that a job can take, by theory, beside the longest measured and the deadline.
+    """Show how long a job can take, by theory and as measured.
 
-    Of one COPROC or of all. Nothing is run or changed. It holds for what is set now; what was measured under other
-    settings, or while something was paused or made to fail, may be more.
+    The longest of each, and the deadline. Of one COPROC or of all. Nothing is run or changed. It holds for what is set
+    now; what was measured under other settings, or while something was paused or made to fail, may be more.
     """
     from coprocsim.toolstack import analyse
 

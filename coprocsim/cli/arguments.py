@@ -1,14 +1,16 @@
 """What commands take: durations, sizes, numbers, settings; and the names that a shell completes."""
 
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from coprocsim.model import Setting
-    from coprocsim.observe.view import View
+    from coprocsim.store import MachineFile
+
+T = TypeVar("T")
 
 # ---------------------------------------------------------------- values: callbacks of click
 
@@ -86,26 +88,29 @@ def settings(texts: Iterable[str], shape: str = "key=value", prefix: str = "") -
 def coprocs(ctx: click.Context, param: click.Parameter | None, incomplete: str) -> list[str]:
     """Return the coprocs of the machine that begin so."""
     del param
-    view = _view(ctx)
-    return [] if view is None else [each for each in view.coprocs if each.startswith(incomplete)]
+    from coprocsim.observe.view import view
+
+    seen = looked_at(ctx, view)
+    return [] if seen is None else [each for each in seen.coprocs if each.startswith(incomplete)]
 
 
 def domains(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Return the domains of the machine that begin so."""
     del param
-    view = _view(ctx)
-    return [] if view is None else [each.name for each in view.domains.values() if each.name.startswith(incomplete)]
+    from coprocsim.observe.view import view
+
+    seen = looked_at(ctx, view)
+    return [] if seen is None else [each.name for each in seen.domains.values() if each.name.startswith(incomplete)]
 
 
-def _view(ctx: click.Context) -> "View | None":
-    """Return the machine that is meant, if it is up: a shell that completes says nothing of mistakes."""
+def looked_at(ctx: click.Context, look: "Callable[[MachineFile], T]") -> T | None:
+    """Return what `look` finds in the machine that is meant, if it is up: a shell that completes tells no mistakes."""
     from coprocsim.cli.root import machine_path
     from coprocsim.errors import CoprocsimError
-    from coprocsim.observe.view import view
     from coprocsim.store import read
 
     try:
         with read(machine_path(ctx.find_root().params["name"])) as file:
-            return view(file)
+            return look(file)
     except CoprocsimError:
         return None

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from coprocsim.cli import messages
+from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import settings
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import json_option, print_json
 
 if TYPE_CHECKING:
@@ -14,20 +15,23 @@ if TYPE_CHECKING:
 EXIT_PROBLEMS = 1
 
 
-@click.command("check", epilog="Example: coprocsim check dts/system.dtb domains/adas.cfg domains/infotainment.cfg")
+@click.command("check", epilog=examples("coprocsim check dts/system.dtb domains/instrument-cluster.cfg"))
 @click.argument("tree", metavar="SYSTEM.dtb|.dts", type=click.Path())
 @click.argument("configs", metavar="[GUEST.cfg]...", nargs=-1, type=click.Path())
-@click.option("--platform", "platforms", metavar="ID=NAME", multiple=True, help="As for `boot`.")
+@click.option(
+    "--platform", "platforms", metavar="ID=NAME", multiple=True, shell_complete=offered.platforms, help="As for `boot`."
+)
 @click.option("--config", metavar="FILE", type=click.Path(), help="As for `boot`.")
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
 @json_option
 def check_command(
     tree: str, configs: tuple[str, ...], platforms: tuple[str, ...], config: str | None, strict: bool, as_json: bool
 ) -> int:
-    """Find all that is wrong with a device tree and the configs of its guests, and not only the first of it.
+    """Find all that is wrong with a device tree and configs.
 
-    No machine is needed or touched. The guests are taken as created one after the other. An error is what `boot` or
-    `domain create` would refuse, a warning what they would accept and you may not mean.
+    Not only the first mistake of it; no machine is needed or touched. The guests are taken as created one after the
+    other. An error is what `boot` or `domain create` would refuse, a warning what they would accept and you may not
+    mean.
 
     Exits with 1 if there is an error, with `--strict` if there is anything.
     """

@@ -1,5 +1,6 @@
 """`compare`: the same load and seed under several choices of how a coproc is shared."""
 
+import os
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coprocsim.cli import offered
 from coprocsim.cli.arguments import coprocs, duration, settings
 from coprocsim.cli.messages import printable
 from coprocsim.cli.progress import progress_bar
@@ -24,6 +26,7 @@ from coprocsim.cli.tables import (
     right,
     table,
 )
+from coprocsim.cli.written import written
 
 if TYPE_CHECKING:
     from coprocsim.observe.comparison import Figure
@@ -42,7 +45,14 @@ _PLAIN = str.maketrans("█▉▊▋▌▍▎▏", "#####   ")
     epilog="Example: coprocsim compare --coproc gpu0 --algorithm rrobin,priority,edf --for 2s; "
     'coprocsim compare --coproc gpu0 --choice "rrobin slice=5ms" --choice "rrobin slice=20ms" --for 2s',
 )
-@click.option("--algorithm", "algorithms", metavar="A,B,...", multiple=True, help="A choice for each algorithm.")
+@click.option(
+    "--algorithm",
+    "algorithms",
+    metavar="A,B,...",
+    multiple=True,
+    shell_complete=offered.algorithms,
+    help="A choice for each algorithm.",
+)
 @click.option(
     "--choice",
     "worded",
@@ -68,11 +78,12 @@ def compare_command(
     page: Path | None,
     as_json: bool,
 ) -> None:
-    """Let the machine go on from here under each choice, and show what becomes of it side by side.
+    """Compare choices of how a coproc is shared.
 
-    Each choice is what `sched set` would be told, with the same load and seed. The machine itself is not changed; what
-    is said below the table changes it. `*` marks the best of a row. Missed is every job that was not done by its
-    deadline, be it done later, given up, dropped, lost or still open.
+    The machine goes on from here under each, and what becomes of it is shown side by side. Each choice is what `sched
+    set` would be told, with the same load and seed. The machine itself is not changed; what is said below the table
+    changes it. `*` marks the best of a row. Missed is every job that was not done by its deadline, be it done later,
+    given up, dropped, lost or still open.
     """
     names = [*(name for text in algorithms for name in text.split(",")), *worded]
     choices = [_choice(name, common) for name in names]
@@ -83,7 +94,7 @@ def compare_command(
         raise click.UsageError(f"the choice `{twice}` is given twice")
     if not duration_ps:
         raise click.BadParameter("in no time at all nothing can be compared", param_hint="`--for`")
-    if page is not None and (page.is_dir() or not page.parent.is_dir()):
+    if page is not None and (os.path.exists(page) != os.path.isfile(page) or not os.path.isdir(page.parent)):
         # Found out now, not after a long run.
         raise click.BadParameter(f"`{page}` cannot be a file: is its folder there?", param_hint="`--page`")
     from coprocsim.toolstack.compare import compare
@@ -112,7 +123,8 @@ def compare_command(
     if page is not None:
         from coprocsim.cli.pages.comparison import page_of
 
-        page.write_text(page_of(comparison, found), "utf-8")
+        with written(str(page), text=True) as out:
+            out.write(page_of(comparison, found).encode())
 
 
 # ---------------------------------------------------------------- choices

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coprocsim.cli import messages
+from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import settings
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import heading, json_option, left, print_json, table
 
 if TYPE_CHECKING:
@@ -15,17 +16,23 @@ if TYPE_CHECKING:
 _SOURCES = {"machine": "the machine that is up", "defaults": "no machine is up: the defaults"}
 
 
-@click.group("config", epilog="Example: coprocsim config set COPROC_CHARGE_DEBT=y; coprocsim config show .config")
+@click.group("config", epilog=examples("coprocsim config set COPROC_CHARGE_DEBT=y", "coprocsim config show .config"))
 def config_command() -> None:
-    """Show and set the options that a machine is built with: algorithms, platforms, defaults."""
+    """Show and set the options that a machine is built with.
+
+    They are algorithms, platforms and defaults.
+    """
 
 
-@config_command.command(epilog="Example: coprocsim config show .config")
+@config_command.command(epilog=examples("coprocsim config show"))
 @click.argument("file", metavar="[FILE]", type=click.Path(), required=False)
 @json_option
 @click.pass_obj
 def show(machine: Path, file: str | None, as_json: bool) -> None:
-    """Show the options of FILE, else of the machine that is up, else the defaults."""
+    """Show the options of FILE, of the machine, or the defaults.
+
+    Without FILE those of the machine that is up; without one, the defaults.
+    """
     from coprocsim.toolstack import config
 
     shown = config.show(machine, file)
@@ -56,11 +63,14 @@ def _document(option: "Option") -> dict[str, object]:
     }
 
 
-@config_command.command("set", epilog="Example: coprocsim config set COPROC_CHARGE_DEBT=y COPROC_RETRY_FLOOR_US=20")
-@click.argument("values", metavar="NAME=VALUE...", nargs=-1, required=True)
+@config_command.command("set", epilog=examples("coprocsim config set COPROC_CHARGE_DEBT=y COPROC_RETRY_FLOOR_US=20"))
+@click.argument("values", metavar="NAME=VALUE...", nargs=-1, required=True, shell_complete=offered.option_values)
 @click.option("--file", metavar="FILE", type=click.Path(), default=".config", show_default=True, help="The file.")
 def set_options(values: tuple[str, ...], file: str) -> None:
-    """Set options in a file, which is made if it is not there; `boot --config` takes it."""
+    """Set options in a file, which is made if it is not there.
+
+    `coprocsim boot --config FILE` takes it.
+    """
     chosen = {each.name: each.value for each in settings(values, "NAME=VALUE", prefix="CONFIG_")}
     from coprocsim.toolstack import config
 

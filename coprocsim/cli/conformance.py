@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coprocsim.cli import offered
+from coprocsim.cli.examples import examples
 from coprocsim.cli.progress import at_work_on
 from coprocsim.cli.tables import heading, json_option, print_json
 
@@ -21,9 +23,11 @@ _STEPS_MAX = 40
 
 @click.command(
     "conformance",
-    epilog="Example: coprocsim conformance lottery:Lottery; coprocsim conformance generic --kind platform",
+    epilog=examples(
+        "coprocsim conformance rrobin --examples 20", "coprocsim conformance generic --kind platform --examples 20"
+    ),
 )
-@click.argument("entry", metavar="ENTRY")
+@click.argument("entry", metavar="ENTRY", shell_complete=offered.part)
 @click.option("--kind", type=click.Choice(_KINDS), help="What ENTRY is, if its name does not say.")
 @click.option(
     "--import",

@@ -7,18 +7,29 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import domains
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import facts, json_option, print_json
+from coprocsim.cli.xen import XenGroup
 
 if TYPE_CHECKING:
     from coprocsim.observe.domains import VcoprocShown
 
 
-@click.group("domain", epilog="Example: coprocsim domain create domains/infotainment.cfg")
+@click.group(
+    "domain",
+    cls=XenGroup,
+    epilog=examples("coprocsim domain create domains/minimal.cfg", "coprocsim domain show minimal"),
+)
 def domain_command() -> None:
     """Create, destroy, pause, unpause and show domains."""
 
 
-@domain_command.command(epilog="Example: coprocsim domain create domains/infotainment.cfg 'memory=64' --paused")
+@domain_command.command(
+    epilog=examples(
+        "coprocsim domain create domains/minimal.cfg",
+        "coprocsim domain create domains/minimal.cfg 'name=\"two\"' memory=64 --paused",
+    )
+)
 @click.argument("config", metavar="GUEST.cfg", type=click.Path())
 @click.argument("extra", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option("--paused", is_flag=True, help="Create it paused.")
@@ -26,7 +37,7 @@ def domain_command() -> None:
 @json_option
 @click.pass_obj
 def create(machine: Path, config: str, extra: tuple[str, ...], paused: bool, dry_run: bool, as_json: bool) -> None:
-    """Create a domain and its vcoprocs as an xl config says, or nothing.
+    """Create a domain and its vcoprocs from an xl config, or nothing.
 
     KEY=VALUE arguments are added to the config, in its syntax.
     """
@@ -51,7 +62,7 @@ def create(machine: Path, config: str, extra: tuple[str, ...], paused: bool, dry
         messages.warning(warning)
 
 
-@domain_command.command(epilog="Example: coprocsim domain destroy infotainment")
+@domain_command.command(epilog=examples("coprocsim domain destroy infotainment"))
 @click.argument("name", metavar="DOMAIN", shell_complete=domains)
 @click.pass_obj
 def destroy(machine: Path, name: str) -> None:
@@ -65,17 +76,20 @@ def destroy(machine: Path, name: str) -> None:
         print(f"domain {ended.domain_id} `{ended.name}` is destroyed")
 
 
-@domain_command.command(epilog="Example: coprocsim domain pause infotainment")
+@domain_command.command(epilog=examples("coprocsim domain pause infotainment"))
 @click.argument("name", metavar="DOMAIN", shell_complete=domains)
 @click.pass_obj
 def pause(machine: Path, name: str) -> None:
-    """Stop a domain: its driver does nothing, its vcoprocs sleep, its interrupts pend."""
+    """Stop a domain.
+
+    Its driver does nothing, its vcoprocs sleep, its interrupts pend.
+    """
     from coprocsim.toolstack import domain
 
     print(f"domain `{domain.pause(machine, name)}` is paused")
 
 
-@domain_command.command(epilog="Example: coprocsim domain unpause infotainment")
+@domain_command.command(epilog=examples("coprocsim domain pause infotainment", "coprocsim domain unpause infotainment"))
 @click.argument("name", metavar="DOMAIN", shell_complete=domains)
 @click.pass_obj
 def unpause(machine: Path, name: str) -> None:
@@ -85,7 +99,7 @@ def unpause(machine: Path, name: str) -> None:
     print(f"domain `{domain.unpause(machine, name)}` goes on")
 
 
-@domain_command.command(epilog="Example: coprocsim domain show infotainment")
+@domain_command.command(epilog=examples("coprocsim domain show infotainment"))
 @click.argument("name", metavar="DOMAIN", shell_complete=domains)
 @json_option
 @click.pass_obj

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from coprocsim.cli import messages
+from coprocsim.cli.examples import examples
 from coprocsim.cli.progress import Progress
 from coprocsim.cli.tables import COLUMNS, command_lines, exact_seconds, json_option, left, print_json, right, table
 
@@ -16,12 +17,15 @@ _ROOM_MIN = 30
 @click.group(
     "history",
     invoke_without_command=True,
-    epilog="Example: coprocsim history; coprocsim history export monday.machine",
+    epilog=examples("coprocsim history", "coprocsim history export monday.machine"),
 )
 @json_option
 @click.pass_context
 def history_command(ctx: click.Context, as_json: bool) -> None:
-    """List the commands that changed this machine, with their instants and what came of them."""
+    """List the commands that changed this machine.
+
+    With their instants, and what came of them.
+    """
     if ctx.invoked_subcommand is not None:
         return
     from coprocsim.toolstack import history
@@ -45,27 +49,30 @@ def history_command(ctx: click.Context, as_json: bool) -> None:
     table([*right(*_BESIDE[:2]), *left(_BESIDE[2], "Command")], rows)
 
 
-@history_command.command(epilog="Example: coprocsim history export monday.machine; coprocsim replay monday.machine")
+@history_command.command(epilog=examples("coprocsim history export monday.machine", "coprocsim replay monday.machine"))
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.pass_obj
 def export(machine: Path, file: Path) -> None:
-    """Write FILE, from which `replay FILE` does all of it again, here or on another computer."""
+    """Write FILE, from which `replay FILE` does all of it again.
+
+    Here, or on another computer.
+    """
     from coprocsim.toolstack import history
 
     history.export(machine, file)
     print(f"{file}: `coprocsim replay {file}` does it again")
 
 
-@click.command("replay", epilog="Example: coprocsim replay; coprocsim replay monday.machine --keep --machine monday")
+@click.command("replay", epilog=examples("coprocsim replay", "coprocsim replay monday.machine --keep --machine monday"))
 @click.argument("file", metavar="[FILE]", type=click.Path(path_type=Path), required=False)
 @click.option("--keep", is_flag=True, help="Let the machine that comes out of FILE be up, to go on with it.")
 @json_option
 @click.pass_context
 def replay_command(ctx: click.Context, file: Path | None, keep: bool, as_json: bool) -> None:
-    """Do again what was done to this machine, or to the one in FILE, and compare the traces.
+    """Do again what was done to a machine; compare the traces.
 
-    Nothing is changed, but for `--keep`, which needs a name under which no machine is up. Exit status 1 if the traces
-    differ; the first difference is named.
+    To the machine that is up, or to the one in FILE. Nothing is changed, but for `--keep`, which needs a name under
+    which no machine is up. Exit status 1 if the traces differ; the first difference is named.
     """
     if keep and file is None:
         raise click.UsageError("`--keep` is for what `history export FILE` wrote; this machine is up already")

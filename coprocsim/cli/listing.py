@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains
-from coprocsim.cli.tables import json_option, left, print_json, right, seconds, table
+from coprocsim.cli.examples import examples
+from coprocsim.cli.tables import json_option, left, print_json, right, seconds, table, text_table
 
 if TYPE_CHECKING:
     from coprocsim.observe.listing import CoprocLine, DomainLine, VcoprocLine
@@ -16,23 +17,28 @@ if TYPE_CHECKING:
 
 _OF_THE_MACHINE = ("coprocs", "vcoprocs", "domains")
 _INSTALLED = ("schedulers", "platforms")
+_MACHINES = "machines"
 
 
-@click.command("list", epilog="Example: coprocsim list vcoprocs --coproc gpu0")
-@click.argument("what", type=click.Choice((*_OF_THE_MACHINE, *_INSTALLED)), required=False)
+@click.command("list", epilog=examples("coprocsim list", "coprocsim list vcoprocs --coproc gpu0"))
+@click.argument("what", type=click.Choice((*_OF_THE_MACHINE, *_INSTALLED, _MACHINES)), required=False)
 @click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Only this coproc, and who shares it.")
 @click.option("--domain", metavar="DOMAIN", shell_complete=domains, help="Only this domain, and what it shares.")
 @json_option
 @click.pass_obj
 def list_command(machine: Path, what: str | None, coproc: str | None, domain: str | None, as_json: bool) -> None:
-    """List what the machine has, or which schedulers and platforms there are for it.
+    """List what the machine has, or what there is for it.
 
-    Without a word: coprocs, vcoprocs and domains.
+    Without a word: coprocs, vcoprocs and domains. Schedulers and platforms are those that are installed, machines
+    those that `--machine` can name.
     """
-    if what in _INSTALLED:
+    if what is not None and what not in _OF_THE_MACHINE:
         if coproc is not None or domain is not None:
             raise click.UsageError(f"`list {what}` is not about a machine: leave `--coproc` and `--domain` out")
-        _list_installed(machine, what, as_json)
+        if what == _MACHINES:
+            _list_machines(as_json)
+        else:
+            _list_installed(machine, what, as_json)
         return
     from coprocsim.observe import listing
     from coprocsim.observe.view import view
@@ -47,8 +53,12 @@ def list_command(machine: Path, what: str | None, coproc: str | None, domain: st
     domain_lines = list(listing.domain_lines(seen, coproc, domain)) if "domains" in chosen else []
     if as_json:
         lines = {"coprocs": coproc_lines, "vcoprocs": vcoproc_lines, "domains": domain_lines}
-        print_json({"now_ps": seen.now_ps, **{name: lines[name] for name in chosen}})
+        print_json({"now_ps": seen.now_ps, "model": seen.machine.model, **{name: lines[name] for name in chosen}})
         return
+    if what is None:
+        from coprocsim.units import show_instant
+
+        print(f"{messages.printable(seen.machine.model)}, up for {show_instant(seen.now_ps)} s\n")
     for name in chosen:
         if name != chosen[0]:
             print()
@@ -122,6 +132,56 @@ def _print_domains(lines: "Sequence[DomainLine]") -> None:
     )
 
 
+# ---------------------------------------------------------------- machines
+
+
+class _Machine(NamedTuple):
+    """A machine that is kept; the fields' names are the keys of `--json`, null where it is not up."""
+
+    machine: str
+    state: str
+    model: str | None
+    now_ps: int | None
+    domains: int | None
+
+
+def _list_machines(as_json: bool) -> None:
+    from coprocsim.cli.root import machine_names
+    from coprocsim.units import show_instant
+
+    found = [_machine(name) for name in machine_names()]
+    if as_json:
+        print_json({"machines": found})
+        return
+    table(
+        [*left("Machine", "State"), *right("Domains", "Time(s)"), *left("Model")],
+        [
+            (
+                *(each.machine, each.state, "-" if each.domains is None else each.domains),
+                *("-" if each.now_ps is None else show_instant(each.now_ps), each.model or "-"),
+            )
+            for each in found
+        ],
+    )
+
+
+def _machine(name: str) -> _Machine:
+    from coprocsim.cli.root import machine_path
+    from coprocsim.errors import StateError
+    from coprocsim.observe.view import view
+    from coprocsim.store import NoMachine, read
+
+    try:
+        with read(machine_path(name)) as file:
+            seen = view(file)
+    except NoMachine:
+        return _Machine(name, "down", None, None, None)
+    except StateError:
+        # Whoever uses it is told why.
+        return _Machine(name, "unreadable", None, None, None)
+    return _Machine(name, "up", seen.machine.model, seen.now_ps, len(seen.domains))
+
+
 # ---------------------------------------------------------------- what is installed
 
 
@@ -161,4 +221,7 @@ def _print_algorithms(algorithms: "Sequence[Algorithm]", sharing: "Sequence[Para
         [(of, each.name, each.scope, each.default, each.limits) for of, each in parameters],
     )
     print()
-    table(left("Parameter", "What it says"), [(each.name, each.help) for _, each in parameters])
+    text_table(
+        left("Scheduler", "Parameter", "Bare unit", "What it says"),
+        [(of, each.name, each.bare_unit or "-", each.help) for of, each in parameters],
+    )

@@ -6,17 +6,27 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from coprocsim.cli import messages
+from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import settings, size
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import json_option, left, print_json, right, table
 
 if TYPE_CHECKING:
     from coprocsim.snapshot import CoprocRow, Snapshot
 
 
-@click.command("boot", epilog="Example: coprocsim boot dts/system.dtb --seed 7")
+@click.command(
+    "boot", epilog=examples("coprocsim boot dts/system.dtb", "coprocsim boot dts/system.dtb --force --seed 7")
+)
 @click.argument("tree", metavar="SYSTEM.dtb|.dts", type=click.Path())
-@click.option("--platform", "platforms", metavar="ID=NAME", multiple=True, help="Drive a coproc with this platform.")
+@click.option(
+    "--platform",
+    "platforms",
+    metavar="ID=NAME",
+    multiple=True,
+    shell_complete=offered.platforms,
+    help="Drive a coproc with this platform.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Of all that is random.")
 @click.option("--trace-limit", metavar="SIZE", callback=size, help="On disk; default: as configured, 256MiB.")
 @click.option("--config", metavar="FILE", type=click.Path(), help="What is built in; default: everything.")
@@ -33,7 +43,7 @@ def boot_command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Boot a machine from a device tree and show the coprocs that it shares.
+    """Boot a machine from a device tree; show what it shares.
 
     A source (.dts) is compiled with dtc. The FILE of `--config` is a `.config`, as `coprocsim config set` writes it;
     it is kept with the machine.
@@ -113,7 +123,7 @@ def _resources(device: _Device) -> Iterator[tuple[str, str, str]]:
         yield device.coproc, "stream", stream
 
 
-@click.command("shutdown", epilog="Example: coprocsim --machine second shutdown")
+@click.command("shutdown", epilog=examples("coprocsim shutdown"))
 @click.pass_obj
 def shutdown_command(machine: Path) -> None:
     """End the machine: nothing of it stays."""

@@ -5,21 +5,22 @@ from pathlib import Path
 import click
 
 from coprocsim.cli.arguments import domains, number
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import json_option, print_json
 
 _SIZE = click.option("--size", type=click.Choice(["1", "2", "4", "8"]), default="4", show_default=True, help="Bytes.")
 
 
-@click.group("mmio", epilog="Example: coprocsim mmio read instrument 0xfd000000")
+@click.group("mmio", epilog=examples("coprocsim mmio read instrument 0xfd000014"))
 def mmio_command() -> None:
-    """Do one access of a domain at a guest address, and tell what became of it.
+    """Do one access of a domain; tell what became of it.
 
     Direct: it reached the hardware. Trapped: the platform's handler answered. Aborted: the domain got a data abort;
     that is an answer, too, and no failure of this command.
     """
 
 
-@mmio_command.command("read", epilog="Example: coprocsim mmio read instrument 0xfd000000 --size 8")
+@mmio_command.command("read", epilog=examples("coprocsim mmio read instrument 0xfd000014 --size 2"))
 @click.argument("domain", metavar="DOMAIN", shell_complete=domains)
 @click.argument("address", metavar="ADDRESS", callback=number)
 @_SIZE
@@ -30,7 +31,7 @@ def read_register(machine: Path, domain: str, address: int, size: str, as_json: 
     _access(machine, domain, address, int(size), None, as_json=as_json)
 
 
-@mmio_command.command("write", epilog="Example: coprocsim mmio write instrument 0xfd000000 0x1")
+@mmio_command.command("write", epilog=examples("coprocsim mmio write instrument 0xfd000000 0x1"))
 @click.argument("domain", metavar="DOMAIN", shell_complete=domains)
 @click.argument("address", metavar="ADDRESS", callback=number)
 @click.argument("value", metavar="VALUE", callback=number)

@@ -1,4 +1,4 @@
-"""How far a long command is, or what it does, on a terminal; and Ctrl-C, which ends it where it is."""
+"""How far a long command is, or what it does, on a terminal; and Ctrl-C or SIGTERM, which ends it where it is."""
 
 import signal
 import sys
@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 _ROWS = 4096
 
 
+_STOPPED_BY: dict[signal.Signals, Callable[[int, FrameType | None], object] | signal.Handlers] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
+"""What stops a run where it is, and what Python does about it otherwise."""
+
+
 class Progress:
-    """Shows how far a run is, on a terminal; hears Ctrl-C, which stops the run where it is."""
+    """Shows how far a run is, on a terminal; hears Ctrl-C and SIGTERM, which stop the run where it is."""
 
     def __init__(self) -> None:
         self._stop = False
@@ -38,12 +45,13 @@ class Progress:
         return not self._stop
 
     def _begin(self, total_ps: int) -> None:
-        """Hear Ctrl-C from now on: a command that still waits for another one has nothing to keep, and just ends."""
+        """Hear signals from now on: a command that still waits for another one has nothing to keep, and just ends."""
         self._begun = True
         self._bar = progress_bar(total_ps)
-        # In the background of a script it is ignored, and stays so.
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._interrupt)
+        # In the background of a script Ctrl-C is ignored, and stays so.
+        for number, default in _STOPPED_BY.items():
+            if signal.getsignal(number) == default:
+                signal.signal(number, self._interrupt)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -56,8 +64,9 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        if signal.getsignal(signal.SIGINT) == self._interrupt:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, default in _STOPPED_BY.items():
+            if signal.getsignal(number) == self._interrupt:
+                signal.signal(number, default)
 
 
 class Reading:

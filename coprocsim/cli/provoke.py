@@ -5,15 +5,18 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from coprocsim.cli import messages
+from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import coprocs, domains, duration
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import json_option, left, print_json, right, table
 from coprocsim.model import FaultKind
 
 _KINDS = [kind.value for kind in FaultKind]
 
 
-@click.group("fault", epilog="Example: coprocsim fault inject gpu0 hang; coprocsim run 100ms; coprocsim list coprocs")
+@click.group(
+    "fault", epilog=examples("coprocsim fault inject gpu0 hang", "coprocsim run 100ms", "coprocsim list coprocs")
+)
 def fault_command() -> None:
     """Let something go wrong with a coproc.
 
@@ -22,9 +25,9 @@ def fault_command() -> None:
     hang               it refuses until it is reset, by the switch timeout
     fail-leave         leaving fails
     fail-enter         entering fails
-    fail-reset         with one of those above: the reset of the context fails, and the
-                       whole coproc is reset
-    fail-reset-coproc  with fail-reset: that fails, too, and the coproc has failed
+    fail-reset         with one of those above: the reset of the context fails,
+                       and the whole coproc is reset
+    fail-reset-coproc  with fail-reset: that fails, too; the coproc has failed
     iommu              the IOMMU cannot be set up for the entering context
     stale-iommu        the leaving context's translations are not invalidated
     dma                it accesses memory where no domain has any, at once
@@ -34,7 +37,9 @@ def fault_command() -> None:
     """
 
 
-@fault_command.command("inject", epilog="Example: coprocsim fault inject gpu0 deny --for 5ms --times 3 -d infotainment")
+@fault_command.command(
+    "inject", epilog=examples("coprocsim fault inject gpu0 deny --for 5ms --times 3 -d infotainment")
+)
 @click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
 @click.argument("kind", metavar="KIND", type=click.Choice(_KINDS))
 @click.option("-d", "--domain", metavar="DOMAIN", shell_complete=domains, help="Only when it hits this domain.")
@@ -45,7 +50,10 @@ def fault_command() -> None:
 def inject_fault(
     ctx: click.Context, coproc: str, kind: str, domain: str | None, times: int, always: bool, time_ps: int
 ) -> None:
-    """Let KIND go wrong with a coproc when it is next tried; `fault --help` says what there is."""
+    """Let KIND go wrong with a coproc when it is next tried.
+
+    `coprocsim fault --help` says what each KIND is.
+    """
     given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     if "time_ps" in given and kind != FaultKind.DENY:
         raise click.UsageError(f"`--for` is how long a `deny` lasts; `{kind}` has no such thing")
@@ -64,7 +72,7 @@ def inject_fault(
     print(f"{injected.coproc_id}: {', '.join(what)}")
 
 
-@fault_command.command("clear", epilog="Example: coprocsim fault clear gpu0")
+@fault_command.command("clear", epilog=examples("coprocsim fault clear gpu0"))
 @click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
 @click.pass_obj
 def clear_faults(machine: Path, coproc: str) -> None:
@@ -75,7 +83,7 @@ def clear_faults(machine: Path, coproc: str) -> None:
     print(f"{coproc}: {messages.many(count, 'fault')} cleared")
 
 
-@fault_command.command("list", epilog="Example: coprocsim fault list")
+@fault_command.command("list", epilog=examples("coprocsim fault list"))
 @json_option
 @click.pass_obj
 def list_faults(machine: Path, as_json: bool) -> None:
@@ -101,20 +109,21 @@ def list_faults(machine: Path, as_json: bool) -> None:
     table([*left("Coproc", "Fault", "Domain"), *right("Times", "For")], rows)
 
 
-@click.group("irq", epilog="Example: coprocsim irq raise xxc0 op")
+@click.group("irq", epilog=examples("coprocsim irq raise xxc0 op"))
 def irq_command() -> None:
     """Raise a coproc's interrupt lines."""
 
 
-@irq_command.command("raise", epilog="Example: coprocsim irq raise xxc0 op")
+@irq_command.command("raise", epilog=examples("coprocsim irq raise xxc0 op"))
 @click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
-@click.argument("line", metavar="LINE")
+@click.argument("line", metavar="LINE", shell_complete=offered.lines)
 @click.pass_obj
 def raise_irq(machine: Path, coproc: str, line: str) -> None:
-    """Pulse LINE of a coproc, as if its hardware had raised it: the driver decides what becomes of it.
+    """Pulse LINE of a coproc, as if its hardware had raised it.
 
-    `boot` and `domain show` name the lines; one without a name is called by its number, from 0. The INTID that the
-    line has in the interrupt controller is understood, too, where no line is called so.
+    The driver decides what becomes of it. `boot` and `domain show` name the lines; one without a name is called by its
+    number, from 0. The INTID that the line has in the interrupt controller is understood, too, where no line is called
+    so.
     """
     from coprocsim.toolstack import provoke
 

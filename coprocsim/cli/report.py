@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from coprocsim.cli.arguments import coprocs, duration
+from coprocsim.cli.examples import examples
 from coprocsim.cli.progress import Progress, Reading
 from coprocsim.cli.written import written
 
 
-@click.command("report", epilog="Example: coprocsim report monday.html --from 1.9s")
+@click.command("report", epilog=examples("coprocsim report monday.html --from 1.9s"))
 @click.argument("path", metavar="FILE", type=click.Path(allow_dash=True))
 @click.option(
     "--from", "from_ps", metavar="INSTANT", callback=duration, help="Where the picture begins; default: boot."
@@ -18,10 +19,10 @@ from coprocsim.cli.written import written
 @click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Only this coproc.")
 @click.pass_obj
 def report_command(machine: Path, path: str, from_ps: int | None, to_ps: int | None, coproc: str | None) -> None:
-    """Write FILE, or stdout where that is `-`: an HTML page with the schedule to zoom into, and all figures.
+    """Write an HTML page: the schedule to zoom into, figures.
 
-    The page needs nothing but itself. `--from` and `--to` are for the picture; figures are since boot. A FILE that is
-    there is replaced when the new one is complete.
+    To stdout where FILE is `-`. The page needs nothing but itself. `--from` and `--to` are for the picture; figures are
+    since boot. A FILE that is there is replaced when the new one is complete.
     """
     from coprocsim.cli.pages.report import page_of
     from coprocsim.observe.report import report

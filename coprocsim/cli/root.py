@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from coprocsim import __version__
+from coprocsim.cli.examples import examples
+from coprocsim.cli.xen import XenGroup
 
 DEFAULT_MACHINE = "default"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
@@ -44,7 +46,7 @@ COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(XenGroup):
     """Imports a command's module when the command is asked for; takes `--machine` behind a command, too."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -84,11 +86,28 @@ def machine_path(name: str) -> Path:
     return user_state_path("coprocsim") / f"{name}.sqlite"
 
 
+def machine_names() -> list[str]:
+    """Return the names of the machines that are kept, up or shut down."""
+    folder = machine_path(DEFAULT_MACHINE).parent
+    return sorted(each.stem for each in folder.glob("*.sqlite") if _NAME.fullmatch(each.stem))
+
+
+def _machines(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    del ctx, param
+    return [each for each in machine_names() if each.startswith(incomplete)]
+
+
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="A session: coprocsim boot dts/system.dtb; coprocsim domain create domains/infotainment.cfg; "
-    "coprocsim run 100ms; coprocsim list; coprocsim stats; coprocsim timeline",
+    epilog=examples(
+        "coprocsim boot dts/system.dtb",
+        "coprocsim domain create domains/infotainment.cfg",
+        "coprocsim run 100ms",
+        "coprocsim list",
+        "coprocsim stats",
+        "coprocsim timeline",
+    ),
 )
 @click.option(
     "--machine",
@@ -96,6 +115,7 @@ def machine_path(name: str) -> Path:
     metavar="NAME",
     envvar="COPROCSIM_MACHINE",
     default=DEFAULT_MACHINE,
+    shell_complete=_machines,
     help="Which of several machines is meant, here or behind a command; COPROCSIM_MACHINE says it for all commands.",
 )
 @click.version_option(__version__, prog_name="coprocsim", message="%(prog)s %(version)s")

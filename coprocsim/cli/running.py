@@ -6,11 +6,12 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, duration
+from coprocsim.cli.examples import examples
 from coprocsim.cli.progress import Progress
 from coprocsim.cli.tables import exact_seconds, json_option, left, print_json, right, table
 
 
-@click.command("run", epilog="Example: coprocsim run 2.5s; coprocsim run --cycles 1000000 --coproc gpu0")
+@click.command("run", epilog=examples("coprocsim run 2.5s", "coprocsim run --cycles 1000000 --coproc gpu0"))
 @click.argument("duration_ps", metavar="[DURATION]", callback=duration, required=False)
 @click.option("--cycles", type=click.IntRange(1), metavar="N", help="So many cycles of the coproc's clock.")
 @click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Whose cycles are counted.")
@@ -22,7 +23,8 @@ def run_command(
 ) -> None:
     """Let time pass: 10ms, 2.5s, 500us.
 
-    Ctrl-C stops the machine at an instant; everything up to it is kept, and the next `run` goes on from there. A guest
+    Ctrl-C, or SIGTERM, stops the machine at an instant; everything up to it is kept, and the next `run` goes on from
+    there. A guest
     with a backlog always has work: `--until idle` then lasts for DURATION, or until Ctrl-C.
     """
     if (cycles is None) != (coproc is None):
@@ -31,6 +33,8 @@ def run_command(
         raise click.UsageError("say how long: `run 10ms`, `run --cycles N --coproc COPROC` or `run --until idle`")
     from coprocsim.toolstack import control
 
+    if until is not None and duration_ps is None:
+        _say_what_never_ends(machine)
     with Progress() as progress:
         if cycles is not None and coproc is not None:
             ran = control.run_cycles(machine, coproc, cycles, progress)
@@ -70,12 +74,32 @@ def run_command(
         messages.note("stopped before its end; everything up to this instant is kept")
 
 
-@click.command("step", epilog="Example: coprocsim step 5")
+def _say_what_never_ends(machine: Path) -> None:
+    """Say who always has work, and how a run until nobody has any ends then."""
+    from coprocsim.guests.backlog import Backlog
+    from coprocsim.observe.domains import workloads
+    from coprocsim.observe.view import view
+    from coprocsim.snapshot import WorkloadRow
+    from coprocsim.store import read
+
+    with read(machine) as file:
+        seen = view(file)
+        found = [
+            f"`{each.domain}` on `{each.coproc}`"
+            for each in workloads(seen, file.rows(WorkloadRow))
+            if each.options.get("kind") == Backlog.kind and not seen.domains[each.domain_id].paused
+        ]
+    if found:
+        has = "has" if len(found) == 1 else "have"
+        messages.note(f"{', '.join(found)} {has} a backlog, which never ends: Ctrl-C stops the run and keeps it")
+
+
+@click.command("step", epilog=examples("coprocsim step 5"))
 @click.argument("count", metavar="[N]", type=click.IntRange(1, 100_000), default=1)
 @json_option
 @click.pass_obj
 def step_command(machine: Path, count: int, as_json: bool) -> None:
-    """Make N scheduling decisions: what was the case, and what is decided.
+    """Make N scheduling decisions, each told in a line.
 
     `a ran 2 ms`: a has the coproc since 2 ms; `a ran its 5 ms`: its turn is over; `a denies 20 us`: its driver does not
     leave since then. `b for 5 ms`: b is next, for 5 ms at the most; `b, but denied`: b would be.

@@ -1,14 +1,16 @@
 """`sched`: how a coproc is shared, and changing it while it runs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
-from coprocsim.cli import messages
+from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import coprocs, domains, settings
-from coprocsim.cli.tables import heading, json_option, left, print_json, table
+from coprocsim.cli.examples import examples
+from coprocsim.cli.tables import heading, json_option, left, print_json, table, text_table
 
 if TYPE_CHECKING:
     from coprocsim.toolstack.catalogue import SettingLine
@@ -35,10 +37,10 @@ class _Sched(click.Group):
     # Options of `sched COPROC` may stand before the name.
     context_settings={"ignore_unknown_options": True},
     subcommand_metavar="COPROC | set COPROC KEY=VALUE...",
-    epilog="Example: coprocsim sched gpu0; coprocsim sched set gpu0 slice=5ms",
+    epilog=examples("coprocsim sched gpu0", "coprocsim sched set gpu0 slice=5ms"),
 )
 def sched_command() -> None:
-    """Show how a coproc is shared: its algorithm and all parameters; or change it with `set`."""
+    """Show how a coproc is shared, or change it with `set`."""
 
 
 class _ShowContext(click.Context):
@@ -53,7 +55,7 @@ class _ShowCommand(click.Command):
     context_class = _ShowContext
 
 
-@click.command(cls=_ShowCommand, epilog="Example: coprocsim sched gpu0")
+@click.command(cls=_ShowCommand, epilog=examples("coprocsim sched gpu0"))
 @click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
 @json_option
 @click.pass_obj
@@ -70,39 +72,76 @@ def _show(machine: Path, coproc: str, as_json: bool) -> None:
     if not lines:
         print("it shares itself: nothing of it is scheduled, and nothing can be set")
         return
-    table(left("Parameter", "Value", "Limits"), [(line.name, line.value, line.limits) for line in lines])
+    _print_settings(lines)
+    if schedule.own:
+        print()
+        text_table(
+            left("A domain's own", "Limits", "Bare unit", "What it says"),
+            [(line.name, line.limits, line.bare_unit or "-", line.help) for line in schedule.own],
+        )
     if schedule.vcoprocs:
         print()
         rows = [(each.domain, str(each.domain_id), _words(each.settings)) for each in schedule.vcoprocs]
         table(left("Domain", "ID", "Own parameters"), rows)
 
 
+def _print_settings(lines: "Sequence[SettingLine]") -> None:
+    if any(line.bare_unit is not None for line in lines):
+        rows = [(line.name, line.value, line.bare_unit or "-", line.limits) for line in lines]
+        table(left("Parameter", "Value", "Bare unit", "Limits"), rows)
+    else:
+        table(left("Parameter", "Value", "Limits"), [(line.name, line.value, line.limits) for line in lines])
+
+
 def _words(lines: "tuple[SettingLine, ...]") -> str:
     return " ".join(f"{line.name}={line.value}" for line in lines) or "-"
 
 
-@sched_command.command("set", epilog="Example: coprocsim sched set gpu0 --algorithm rrobin slice=5ms charge=debt")
+@sched_command.command(
+    "set",
+    epilog=examples(
+        "coprocsim sched set gpu0 slice=5ms charge=debt",
+        "coprocsim sched set gpu0 --algorithm credit",
+        "coprocsim sched set gpu0 -d instrument weight=512 cap=60",
+    ),
+)
 @click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
-@click.argument("values", metavar="[KEY=VALUE]...", nargs=-1)
-@click.option("--algorithm", metavar="A", help="Let this algorithm share the coproc from now on.")
+@click.argument("values", metavar="[KEY=VALUE]...", nargs=-1, shell_complete=offered.parameters)
+@click.option(
+    "--algorithm",
+    metavar="A",
+    shell_complete=offered.algorithm,
+    help="Let this algorithm share the coproc from now on.",
+)
 @click.option("-d", "--domain", metavar="DOMAIN", shell_complete=domains, help="Change this domain's own parameters.")
 @click.pass_obj
 def _set(machine: Path, coproc: str, values: tuple[str, ...], algorithm: str | None, domain: str | None) -> None:
-    """Change how a coproc is shared while it runs: its algorithm, or parameters.
+    """Change how a coproc is shared while it runs.
 
-    Another algorithm has its own defaults; a domain keeps those of its own parameters that the algorithm has, too.
+    Its algorithm, its parameters, or with `-d` those of one domain. A number without a unit counts in the bare unit
+    that `coprocsim sched COPROC` shows, where it shows one. Another algorithm has its own defaults; a domain keeps
+    those of its own parameters that the algorithm has, too.
     """
     if not values and algorithm is None:
-        raise click.UsageError("say what to change: `slice=5ms`, or `--algorithm A`")
+        raise click.UsageError(_what_to_change(machine, coproc, domain))
     chosen = settings(values)
     from coprocsim.toolstack import control
 
     changed = control.set_schedule(machine, coproc, algorithm, domain, chosen)
-    what = [
-        *([] if algorithm is None else [f"algorithm {algorithm}"]),
-        *(f"{each.name}={each.value}" for each in chosen),
-    ]
+    what = [*([] if algorithm is None else [f"algorithm {algorithm}"]), *changed.understood]
     whose = "" if changed.domain is None else f", {changed.domain}"
     print(f"{changed.coproc_id}{whose}: {', '.join(what)}")
     for warning in changed.warnings:
         messages.warning(warning)
+
+
+def _what_to_change(machine: Path, coproc: str, domain: str | None) -> str:
+    """Return what to say to somebody who has not said what is to change."""
+    if domain is None:
+        return "say what to change: `slice=5ms`, or `--algorithm A`"
+    from coprocsim.toolstack import catalogue
+
+    schedule = catalogue.schedule(machine, coproc)
+    if not schedule.own:
+        return f"a domain has no parameters of its own under `{schedule.scheduler}`: nothing can be changed with `-d`"
+    return f"say what to change: `{schedule.own[0].name}={schedule.own[0].default}`"

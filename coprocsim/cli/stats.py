@@ -8,6 +8,7 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, duration
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import (
     exact_seconds,
     heading,
@@ -25,18 +26,19 @@ if TYPE_CHECKING:
     from coprocsim.observe.stats import CoprocStats, CoprocTime, Spread, VcoprocStats, VcoprocTime
 
 Line = TypeVar("Line", bound="VcoprocTime")
+_LATENCY = "Latency of a job in ms: what so many percent do not exceed"
 
 
-@click.command("stats", epilog="Example: coprocsim stats --coproc gpu0")
+@click.command("stats", epilog=examples("coprocsim stats --coproc gpu0"))
 @click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Only this coproc.")
 @click.option("--domain", metavar="DOMAIN", shell_complete=domains, help="Only this domain's vcoprocs.")
-@click.option("--since", "since_ps", metavar="INSTANT", callback=duration, help="Only shares, from then on.")
+@click.option("--since", "since_ps", metavar="INSTANT", callback=duration, help="What the trace tells, from then on.")
 @json_option
 @click.pass_obj
 def stats_command(machine: Path, coproc: str | None, domain: str | None, since_ps: int | None, as_json: bool) -> None:
     """Show figures since boot, per coproc and per vcoproc.
 
-    With `--since` what the trace tells: where the time went, not what became of the jobs.
+    With `--since` what the trace tells of the time from then on: shares, denials, jobs and how long they took.
     """
     if since_ps is not None:
         _since(machine, since_ps, coproc, domain, as_json)
@@ -100,10 +102,17 @@ def _since(machine: Path, since_ps: int, coproc: str | None, domain: str | None,
     if of_vcoprocs:
         _section(
             f"Share of the coproc since {show_instant(since_ps)} s",
-            ("Share(%)", "Run(s)", "Wait(s)", "Switches"),
+            ("Share(%)", "Run(s)", "Wait(s)", "Switches", "Denied", "Denied(ms)"),
             of_vcoprocs,
-            lambda each: (*_shares(each), each.switches),
+            lambda each: (*_shares(each), each.switches, each.denials, milliseconds(each.denied_ps)),
         )
+        _section(
+            "Jobs",
+            ("Jobs", "Done", "Missed", "Quit", "Dropped", "Failed"),
+            of_vcoprocs,
+            lambda each: (each.released, each.done, each.missed, each.abandoned, each.dropped, each.failed),
+        )
+        _spreads(_LATENCY, of_vcoprocs, lambda each: each.latency, milliseconds)
 
 
 def _shares(each: "VcoprocTime") -> tuple[str, str, str]:
@@ -170,9 +179,7 @@ def _print_vcoprocs(lines: "Sequence[VcoprocStats]") -> None:
             "-" if each.latency_ps_mean is None else milliseconds(each.latency_ps_mean),
         ),
     )
-    _spreads(
-        "Latency of a job in ms: what so many percent do not exceed", lines, lambda each: each.latency, milliseconds
-    )
+    _spreads(_LATENCY, lines, lambda each: each.latency, milliseconds)
     _spreads("Time of a wait in ms", lines, lambda each: each.wait, milliseconds)
     _spreads("Time of a switch to it in us", lines, lambda each: each.entry, microseconds)
     _section("Events", ("Traps", "IRQs", "Faults"), lines, lambda each: (each.traps, each.irqs, each.faults))
@@ -180,11 +187,11 @@ def _print_vcoprocs(lines: "Sequence[VcoprocStats]") -> None:
 
 def _spreads(
     title: str,
-    lines: "Sequence[VcoprocStats]",
-    spread_of: "Callable[[VcoprocStats], Spread | None]",
+    lines: "Sequence[Line]",
+    spread_of: "Callable[[Line], Spread | None]",
     show: Callable[[int], str],
 ) -> None:
-    def cells(each: "VcoprocStats") -> tuple[str, ...]:
+    def cells(each: "Line") -> tuple[str, ...]:
         spread = spread_of(each)
         return ("-",) * 5 if spread is None else tuple(show(time_ps) for time_ps in spread[1:])
 

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
+from textwrap import wrap
 from typing import NamedTuple, TypeAlias
 
 import click
@@ -36,26 +37,42 @@ def right(*titles: str) -> list[Column]:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str | int]]) -> None:
-    """Print rows below their titles, aligned; no cell is ever wrapped or cut."""
+    """Print rows below their titles, aligned; no cell is ever wrapped or cut.
+
+    Columns are two places apart, or one where they only then have room beside each other.
+    """
     cells = [[printable(str(cell)) for cell in row] for row in rows]
     widths = [max(len(column.title), *(len(row[n]) for row in cells), 0) for n, column in enumerate(columns)]
+    gaps = len(columns) - 1
+    gap = " " if sum(widths) + gaps <= COLUMNS < sum(widths) + 2 * gaps else "  "
     colour = wants_colour(sys.stdout)
-    print(_line([column.title for column in columns], columns, widths, "1" if colour else None))
+    titles = gap.join(_padded([column.title for column in columns], columns, widths)).rstrip()
+    print(f"\033[1m{titles}\033[0m" if colour else titles)
     for row in cells:
-        print(_line(row, columns, widths, None, coloured=colour))
+        print(gap.join(_padded(row, columns, widths, coloured=colour)).rstrip())
 
 
-def _line(
-    cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int], style: str | None, *, coloured: bool = False
-) -> str:
+def text_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows as `table` does; the last cell is a text, which goes on below itself where there is no more room."""
+    widths = [max(len(column.title), *(len(row[n]) for row in rows), 0) for n, column in enumerate(columns[:-1])]
+    room = COLUMNS - sum(width + 2 for width in widths)
+    lines: list[tuple[str, ...]] = []
+    for *names, text in rows:
+        first, *more = wrap(text, room) or [""]
+        lines += [(*names, first), *((*("" for _ in names), line) for line in more)]
+    table(columns, lines)
+
+
+def _padded(
+    cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int], *, coloured: bool = False
+) -> list[str]:
     padded = []
     for cell, column, width in zip(cells, columns, widths, strict=True):
         text = cell.rjust(width) if column.right else cell.ljust(width)
         if coloured and cell in _STATE_COLOURS:
             text = text.replace(cell, f"\033[{_STATE_COLOURS[cell]}m{cell}\033[0m")
         padded.append(text)
-    line = "  ".join(padded).rstrip()
-    return line if style is None else f"\033[{style}m{line}\033[0m"
+    return padded
 
 
 def heading(text: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from coprocsim.cli.arguments import coprocs, duration
+from coprocsim.cli.examples import examples
 from coprocsim.cli.messages import wants_colour
 from coprocsim.cli.tables import json_option, print_json
 
@@ -25,7 +26,7 @@ _RED = "41"
 _NOBODY = {"share": "=", "idle": ".", "switch": "-", "reset": "x", "failed": "x", "unknown": "?"}
 
 
-@click.command("timeline", epilog="Example: coprocsim timeline --from 20ms --to 60ms --by vcoproc")
+@click.command("timeline", epilog=examples("coprocsim timeline --from 20ms --to 60ms --by vcoproc"))
 @click.option("--from", "from_ps", metavar="INSTANT", callback=duration, help="Where it begins; default: at boot.")
 @click.option("--to", "to_ps", metavar="INSTANT", callback=duration, help="Where it ends; default: now.")
 @click.option(
@@ -97,6 +98,10 @@ class _Picture:
             lane.coproc if lane.vcoproc is None else f"{seen.called(lane.vcoproc)} {lane.coproc}" for lane in lanes
         ]
         self._indent = max((len(label) for label in self._labels), default=0) + 2
+        # Names that would take more than half of the line stand above what they name.
+        self._above = 2 * self._indent > columns
+        if self._above:
+            self._indent = 2
         self._width = max(8, columns - self._indent)
         self._columns = columns
         self._symbols = _symbols(lanes)
@@ -104,20 +109,35 @@ class _Picture:
 
     def draw(self) -> None:
         """Print all of it."""
-        from coprocsim.units import show_duration, show_instant
-
-        column = show_duration((self._to_ps - self._from_ps) // self._width)
-        start, end = f"{show_instant(self._from_ps)} s", f"{show_instant(self._to_ps)} s"
-        axis = start + f"one column: {column}".center(max(0, self._width - len(start) - len(end))) + end
-        print(" " * self._indent + axis)
+        self._axis()
         for label, lane in zip(self._labels, self._lanes, strict=True):
             pieces = self._pieces(lane.stretches)
             cells = self._coproc_cells(pieces) if lane.vcoproc is None else map(self._vcoproc_cell, pieces)
-            print(label.ljust(self._indent) + "".join(cells).rstrip())
+            if self._above:
+                print(label)
+            beside = "" if self._above else label
+            print((beside.ljust(self._indent) + "".join(cells)).rstrip())
             marks = "".join(map(self._mark if lane.vcoproc is None else self._vcoproc_mark, pieces)).rstrip()
             if marks or lane.vcoproc is None:
                 print((" " * self._indent + marks).rstrip())
         self._legend()
+
+    def _axis(self) -> None:
+        """Print from when to when; above the lanes' ends, if there is room between them for what a column is."""
+        from coprocsim.units import show_duration, show_instant
+
+        span_ps = self._to_ps - self._from_ps
+        column = show_duration(span_ps // self._width) if span_ps >= self._width else "less than 1 ps"
+        start, end, scale = (
+            f"{show_instant(self._from_ps)} s",
+            f"{show_instant(self._to_ps)} s",
+            f"one column: {column}",
+        )
+        room = self._width - len(start) - len(end)
+        if room >= len(scale) + 2:
+            print(" " * self._indent + start + scale.center(room) + end)
+        else:
+            self._print_words([f"{start} to {end}", scale])
 
     def _pieces(self, stretches: "Iterable[Stretch]") -> list[_Piece]:
         """Cut the stretches into columns."""
@@ -211,7 +231,7 @@ class _Picture:
         """Print words with space between them, as many on a line as have room."""
         line = ""
         for word in words:
-            if line and len(line) + 3 + len(word) > self._columns:
+            if line and len(click.unstyle(f"{line}   {word}")) > self._columns:
                 print(line)
                 line = ""
             line += ("   " if line else "") + word

@@ -1,17 +1,23 @@
 """`top`: the machine goes on, and who has what of it is shown as it goes, as xentop does."""
 
 import io
+import math
+import os
 import select
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
+from coprocsim.cli import messages
 from coprocsim.cli.arguments import duration
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import heading, json_option, left, print_json, right, table
 
 if TYPE_CHECKING:
@@ -25,7 +31,7 @@ _STEP_PS = 100 * 10**9
 _KEYS = "q quits, p pauses, s sorts, b groups, + - step"
 
 
-@click.command("top", epilog="Example: coprocsim top; coprocsim top -b -n 3 --step 1s --by coproc")
+@click.command("top", epilog=examples("coprocsim top", "coprocsim top -b -n 3 --step 1s --by coproc"))
 @click.option("-b", "--batch", is_flag=True, help="Print one table after the other; no keys, no screen.")
 @click.option("-n", "--count", type=click.IntRange(1), metavar="N", help="So many steps; with -b one, else until `q`.")
 @click.option("--step", "step_ps", metavar="DURATION", callback=duration, help="How long a step is; 100ms.")
@@ -44,23 +50,31 @@ def top_command(
     sort: str,
     as_json: bool,
 ) -> None:
-    """Let the machine go on step by step, and show what went on in each: shares of its time, counts.
+    """Let the machine go on step by step, and show each step.
 
-    On a terminal q quits, p pauses, s sorts by the next column, b groups by the next kind, + and - double and halve the
-    step. What has passed is kept, as after `run`.
+    Who had how much of its time, and counts. On a terminal q quits, p pauses, s sorts by the next column, b groups by
+    the next kind, + and - double and halve the step. What has passed is kept, as after `run`.
     """
     if step_ps == 0:
         raise click.BadParameter("a step takes time: write `100ms`", param_hint="'--step'")
+    if delay is not None and math.isnan(delay):
+        raise click.BadParameter("`nan` is not a number of seconds", param_hint="'--delay'")
     view = _View(machine, step_ps or _STEP_PS, by, sort)
     if as_json:
-        print_json({"steps": [view.document() for _ in view.steps(count or 1, delay or 0)]})
+        documents = []
+        with view.kept():
+            for _ in view.steps(count or 1, delay or 0):
+                documents.append(view.document())  # noqa: PERF401 - what there is stays when it is stopped
+        print_json({"steps": documents})
     elif batch or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        for number, _ in enumerate(view.steps(count or 1, delay or 0)):
-            if number:
-                print()
-            view.show()
+        with view.kept():
+            for number, _ in enumerate(view.steps(count or 1, delay or 0)):
+                if number:
+                    print()
+                view.show()
     else:
-        _live(view, count, 1.0 if delay is None else delay)
+        with view.kept():
+            _live(view, count, 1.0 if delay is None else delay)
 
 
 class _View:
@@ -69,6 +83,17 @@ class _View:
     def __init__(self, machine: Path, step_ps: int, by: str, sort: str) -> None:
         self.machine, self.step_ps, self.by, self.sort = machine, step_ps, by, sort
         self.before = self.after = self._look()
+        self._began_ps = self.after.now_ps
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Let Ctrl-C be the end, once there is a step that is kept."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self.after.now_ps == self._began_ps:
+                raise
+            messages.note("stopped; what has passed up to the last whole step is kept")
 
     def _look(self) -> "Look":
         from coprocsim.observe import stats
@@ -177,17 +202,33 @@ def _drawn(view: _View, paused: bool) -> "Text":
 
 @contextmanager
 def _keys() -> Iterator[Callable[[float | None], str]]:
-    """Let keys be read one by one, unseen: the key that is pressed within so many seconds, an empty text if none is."""
+    """Let keys be read one by one, unseen: the key that is pressed within so many seconds, an empty text if none is.
+
+    The terminal is as it was afterwards, also where somebody ends this by SIGTERM.
+    """
     import termios
     import tty
 
-    def key_within(seconds: float | None) -> str:
-        ready, _, _ = select.select([sys.stdin], [], [], seconds)
-        return sys.stdin.read(1) if ready else ""
+    terminal = sys.stdin.fileno()
 
-    before = termios.tcgetattr(sys.stdin)
-    tty.setcbreak(sys.stdin)
+    def key_within(seconds: float | None) -> str:
+        ready, _, _ = select.select([terminal], [], [], seconds)
+        if not ready:
+            return ""
+        # Byte by byte: what is buffered cannot be waited for. Where the terminal is gone, nobody presses any more.
+        return os.read(terminal, 1).decode("latin-1") or "q"
+
+    before = termios.tcgetattr(terminal)
+    tty.setcbreak(terminal)
+    handler = signal.signal(signal.SIGTERM, _end)
     try:
         yield key_within
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        signal.signal(signal.SIGTERM, handler)
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Leave the screen as for any other end, with the status that a shell gives to this one."""
+    del frame
+    sys.exit(128 + number)

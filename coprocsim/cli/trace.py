@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from coprocsim.cli import messages
+from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import coprocs, domains, duration
+from coprocsim.cli.examples import examples
 from coprocsim.cli.progress import Progress, Reading
 from coprocsim.cli.tables import json_option, print_json
 from coprocsim.cli.written import written
@@ -74,17 +75,25 @@ def _choice_options() -> list[click.Parameter]:
         click.Option(["--to", "to_ps"], metavar="INSTANT", callback=duration, help="Up to when; default: now."),
         click.Option(["--coproc"], metavar="COPROC", shell_complete=coprocs, help="Only this coproc."),
         click.Option(["--domain"], metavar="DOMAIN", shell_complete=domains, help="Only this domain, gone or not."),
-        click.Option(["--kind", "kinds"], metavar="KIND[,KIND...]", multiple=True, help="Only these kinds of rows."),
+        click.Option(
+            ["--kind", "kinds"],
+            metavar="KIND[,KIND...]",
+            multiple=True,
+            shell_complete=offered.row_kinds,
+            help="Only these kinds of rows.",
+        ),
         click.Option(["--late"], is_flag=True, help="Only the ends of jobs that missed their deadlines."),
         click.Option(["--last"], type=click.IntRange(1, _LAST_MAX), metavar="N", help="Only the last N of them."),
     ]
 
 
-@click.group("trace", invoke_without_command=True, epilog="Example: coprocsim trace show --domain tablet --last 20")
+@click.group(
+    "trace", invoke_without_command=True, epilog=examples("coprocsim trace show --domain instrument --last 20")
+)
 @json_option
 @click.pass_context
 def trace_command(ctx: click.Context, as_json: bool) -> None:
-    """Show what has happened, as a log; or write it for other programs.
+    """Show what has happened, or write it for other programs.
 
     Without a subcommand: how much of the trace is kept.
     """
@@ -106,7 +115,7 @@ def trace_command(ctx: click.Context, as_json: bool) -> None:
 @trace_command.command(
     cls=_Choosing,
     params=_choice_options(),
-    epilog="Example: coprocsim trace show --from 20ms --to 30ms --kind denial,switch",
+    epilog=examples("coprocsim trace show --from 20ms --to 30ms --kind denial,switch"),
 )
 @json_option
 @click.pass_obj
@@ -185,7 +194,7 @@ def _print_document(seen: "View", choice: "Choice", begins_ps: int, rows: "Itera
 @trace_command.command(
     cls=_Choosing,
     params=_choice_options(),
-    epilog="Example: coprocsim trace export gpu0.vcd --coproc gpu0; gtkwave gpu0.vcd",
+    epilog=examples("coprocsim trace export gpu0.vcd --coproc gpu0", "gtkwave gpu0.vcd"),
 )
 @click.argument("path", metavar="FILE", type=click.Path(allow_dash=True))
 @click.option(
@@ -197,10 +206,11 @@ def _print_document(seen: "View", choice: "Choice", begins_ps: int, rows: "Itera
 @json_option
 @click.pass_obj
 def export(machine: Path, wanted: _Wanted, path: str, name: str | None, as_json: bool) -> None:
-    """Write the trace to FILE, or to stdout where that is `-`, for xenalyze, GTKWave, Perfetto, or a table program.
+    """Write the trace to FILE, for other programs.
 
-    KIND is as `trace show --help` says; kinds, domains and late ends are chosen for csv only. A FILE that is there is
-    replaced when the new one is complete.
+    For xenalyze, GTKWave, Perfetto, or a table program; to stdout where FILE is `-`. KIND is as `trace show --help`
+    says; kinds, domains and late ends are chosen for csv only. A FILE that is there is replaced when the new one is
+    complete.
     """
     from coprocsim.observe.exporters import FORMATS, format_of, writer
     from coprocsim.observe.exporters.scene import scene

@@ -4,28 +4,42 @@ import sys
 
 import click
 
+from coprocsim.cli import offered
+from coprocsim.cli.arguments import coprocs
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import json_option, print_json
 
 _FORMATS = "nvidia|xe|gim|xl"
 
+_LETTERS_MAX = 1_000_000
+
 
 @click.command(
     "import-settings",
-    epilog="Example: coprocsim import-settings nvidia 0x00020001; xl sched-credit | coprocsim import-settings xl -",
+    epilog=examples(
+        "coprocsim import-settings nvidia 0x00020001", "xl sched-credit | coprocsim import-settings xl - --coproc gpu0"
+    ),
 )
-@click.argument("form", metavar=_FORMATS)
+@click.argument("form", metavar=_FORMATS, shell_complete=offered.settings_format)
 @click.argument("value", metavar="VALUE|-")
-@click.option("--coproc", metavar="COPROC", default="COPROC", help="Whose settings these are to be, to be shown.")
+@click.option(
+    "--coproc",
+    metavar="COPROC",
+    shell_complete=coprocs,
+    default="COPROC",
+    help="Whose settings these are to be, to be shown.",
+)
 @json_option
 def import_settings_command(form: str, value: str, coproc: str, as_json: bool) -> None:
-    """Show what VALUE, settings of another scheduler, is here: commands to type, and what does not carry over.
+    """Show what settings of another scheduler are here.
 
-    nvidia: a value of RmPVMRL. xe: exec_quantum_ms=, preempt_timeout_us=, sched_priority=. gim: lines of gim_config.
-    xl: what xl sched-credit or xl sched-rtds prints. `-` reads it from standard input. Nothing is changed.
+    Commands to type, and what does not carry over. nvidia: a value of RmPVMRL. xe: exec_quantum_ms=,
+    preempt_timeout_us=, sched_priority=. gim: lines of gim_config. xl: what xl sched-credit or xl sched-rtds prints.
+    `-` reads it from standard input. Nothing is changed.
     """
     from coprocsim.toolstack import vendors
 
-    imported = vendors.load(form, sys.stdin.read() if value == "-" else value)
+    imported = vendors.load(form, _standard_input() if value == "-" else value)
     if as_json:
         print_json(
             {
@@ -47,3 +61,12 @@ def import_settings_command(form: str, value: str, coproc: str, as_json: bool) -
 
 def _words(settings: dict[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in settings.items()]
+
+
+def _standard_input() -> str:
+    from coprocsim.errors import CoprocsimError
+
+    text = sys.stdin.read(_LETTERS_MAX + 1)
+    if len(text) > _LETTERS_MAX:
+        raise CoprocsimError(f"standard input has more than {_LETTERS_MAX:,} letters: no settings are as long")
+    return text

@@ -5,20 +5,21 @@ from pathlib import Path
 import click
 
 from coprocsim.cli import messages
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import json_option, left, print_json, right, table
 
 EXIT_BROKEN = 1
 
 
-@click.command("verify", epilog="Example: coprocsim run 1s; coprocsim verify")
+@click.command("verify", epilog=examples("coprocsim run 1s", "coprocsim verify"))
 @click.option("--most", type=click.IntRange(0), default=20, show_default=True, help="How many findings are shown.")
 @json_option
 @click.pass_obj
 def verify_command(machine: Path, most: int, as_json: bool) -> int:
-    """Check the rules of isolation over the recorded trace: one guest cannot hurt another.
+    """Check the rules of isolation over the recorded trace.
 
-    `rows` is what is worked out from the trace again, `running` what was checked while it ran. A vcoproc is called
-    after its domain's id, `d1v0`, and its domain's name stands beside it.
+    They say that one guest cannot hurt another. `rows` is what is worked out from the trace again, `running` what was
+    checked while it ran. A vcoproc is called after its domain's id, `d1v0`, and its domain's name stands beside it.
 
     Exits with 1 if one of them is broken.
     """

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coprocsim.cli import messages
+from coprocsim.cli import messages, offered
 from coprocsim.cli.arguments import coprocs, domains, settings
+from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import COLUMNS, broken, json_option, left, print_json, table
 
 if TYPE_CHECKING:
@@ -16,22 +17,23 @@ if TYPE_CHECKING:
 _TITLES = ("Domain", "Coproc")
 
 
-@click.group(
-    "workload", epilog="Example: coprocsim workload set infotainment gpu0 kind=periodic period=16.6ms work=4ms"
-)
+@click.group("workload", epilog=examples("coprocsim workload set infotainment gpu0 kind=periodic period=20ms work=4ms"))
 def workload_command() -> None:
-    """Say what a domain's driver does with a coproc; see what it does."""
+    """Say what a domain's driver does with a coproc; see it."""
 
 
 @workload_command.command(
-    "set", epilog="Example: coprocsim workload set infotainment gpu0 kind=periodic,period=16.6ms,work=4ms"
+    "set", epilog=examples("coprocsim workload set infotainment gpu0 kind=periodic,period=20ms,work=4ms")
 )
 @click.argument("domain", metavar="DOMAIN", shell_complete=domains)
 @click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
-@click.argument("options", metavar="KEY=VALUE...", nargs=-1, required=True)
+@click.argument("options", metavar="KEY=VALUE...", nargs=-1, required=True, shell_complete=offered.workload)
 @click.pass_obj
 def set_workload(machine: Path, domain: str, coproc: str, options: tuple[str, ...]) -> None:
-    """Let a domain's driver do something else from now on; the options are those of `coproc_workload`."""
+    """Let a domain's driver do something else from now on.
+
+    The options are those of `coproc_workload` in a domain's config.
+    """
     chosen = settings(options)
     from coprocsim.toolstack import control
 
@@ -41,19 +43,22 @@ def set_workload(machine: Path, domain: str, coproc: str, options: tuple[str, ..
         messages.warning(warning)
 
 
-@workload_command.command("clear", epilog="Example: coprocsim workload clear infotainment gpu0")
+@workload_command.command("clear", epilog=examples("coprocsim workload clear infotainment gpu0"))
 @click.argument("domain", metavar="DOMAIN", shell_complete=domains)
 @click.argument("coproc", metavar="COPROC", shell_complete=coprocs)
 @click.pass_obj
 def clear_workload(machine: Path, domain: str, coproc: str) -> None:
-    """Let a domain's driver do nothing more; what the coproc has of it runs to its end."""
+    """Let a domain's driver do nothing more.
+
+    What the coproc has of it runs to its end.
+    """
     from coprocsim.toolstack import control
 
     changed = control.clear_workload(machine, domain, coproc)
     print(f"{changed.domain} on {changed.coproc_id}: no workload")
 
 
-@workload_command.command("show", epilog="Example: coprocsim workload show infotainment gpu0")
+@workload_command.command("show", epilog=examples("coprocsim workload show infotainment gpu0"))
 @click.argument("domain", metavar="[DOMAIN]", shell_complete=domains, required=False)
 @click.argument("coproc", metavar="[COPROC]", shell_complete=coprocs, required=False)
 @json_option

@@ -22,15 +22,18 @@ def written(path: str, *, text: bool) -> Iterator[BinaryIO]:
         sys.stdout.flush()
         yield sys.stdout.buffer
         return
-    target = Path(path).resolve()
-    if target.exists() and not target.is_file():
-        raise CoprocsimError(f"`{path}` is no file", hint="`-` is stdout")
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    beside: Path | None = None
     try:
+        # Through a link; not by `Path.resolve`, which calls a link to itself no OSError.
+        target = Path(os.path.realpath(path))
+        if os.path.exists(target) and not target.is_file():
+            raise CoprocsimError(f"`{path}` is no file", hint="`-` is stdout")
+        beside = target.with_name(f".coprocsim.{os.getpid()}.part")
         with beside.open("wb") as out:
             yield out
         beside.replace(target)
     except OSError as error:
         raise CoprocsimError(f"cannot write `{path}`: {error.strerror}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        if beside is not None:
+            beside.unlink(missing_ok=True)

@@ -58,10 +58,10 @@ class GuestSite:
 class Demand:
     """What a guest asks of its coproc at most, times in ps; None where there is no bound, or it is not known.
 
-    A job has up to `work_ps` of work, of which `uncuttable_ps` keep the coproc from switching. From one release to the
-    n-th after it there are at least n `period_ps` less `jitter_ps`. A job is due `deadline_ps` after its release (None:
-    never), and the guest knows of its end after `reaction_ps`. The coproc takes as many of its jobs as it has `places`;
-    further ones wait until the driver knows of an end.
+    A job has `least_work_ps` (0: nobody knows) to `work_ps` of work, of which `uncuttable_ps` keep the coproc from
+    switching. From one release to the n-th after it there are at least n `period_ps` less `jitter_ps`. A job is due
+    `deadline_ps` after its release (None: never), and the guest knows of its end after `reaction_ps`. The coproc takes
+    as many of its jobs as it has `places`; further ones wait until the driver knows of an end.
     """
 
     work_ps: int | None = None
@@ -71,6 +71,7 @@ class Demand:
     deadline_ps: int | None = None
     reaction_ps: int = 0
     places: int = 1
+    least_work_ps: int = 0
 
 
 NOTHING = Demand(work_ps=0, uncuttable_ps=0)
@@ -88,6 +89,12 @@ class Guest(ABC):
     these the conformance checks try it."""
     example_platform: ClassVar[str] = "generic"
     """The platform whose coproc they let it drive."""
+
+    @classmethod
+    def option_names(cls, hardware: str) -> tuple[str, ...]:
+        """Return the options that it knows on that hardware model, beside `kind`: for who completes what is typed."""
+        del hardware
+        return ()
 
     @abstractmethod
     def __init__(self, site: GuestSite, options: Sequence[Setting]) -> None:

@@ -82,9 +82,14 @@ class Fuzz(Guest):
     summary = "random accesses, `rate` per second in the mean: a guest gone wrong"
     examples = ("rate=3000", "rate=900,within=anywhere")
 
+    @classmethod
+    def option_names(cls, hardware: str) -> tuple[str, ...]:
+        del hardware
+        return ("rate", "within")
+
     def __init__(self, site: GuestSite, options: Sequence[Setting]) -> None:
         self.site = site
-        given = Options(options, ("kind", "rate", "within"))
+        given = Options(options, ("kind", *self.option_names(site.hardware)))
         self._interval_ps = given.interval_ps()
         self._anywhere = given.choice("within", "windows", ("windows", "anywhere")) == "anywhere"
         self._windows = site.windows or site.coproc.regions

@@ -11,11 +11,11 @@ import msgspec
 
 from coprocsim.datasheets import jobunit as reg
 from coprocsim.guests.base import DataAbort, Demand, Guest, GuestPort, GuestSite
-from coprocsim.guests.drivers import driver_for
+from coprocsim.guests.drivers import driver_for, driver_of
 from coprocsim.guests.options import COMMON, Options
 from coprocsim.model import GuestEffect, JobDropped, JobEnded, JobReleased, Json, Setting
 from coprocsim.randomness import Stream
-from coprocsim.units import CYCLES_MAX, PS_PER_US, TIMELINE_END_PS, Work
+from coprocsim.units import CYCLES_MAX, PS_PER_S, PS_PER_US, TIMELINE_END_PS, Work
 
 # Without an interrupt line the driver looks at the unit again and again.
 _POLL_PS = 50 * PS_PER_US
@@ -61,14 +61,18 @@ class JobGuest(Guest):
     needs_work: ClassVar[bool] = True
     """False for a kind that knows its jobs' work without the option `work`."""
 
+    @classmethod
+    def option_names(cls, hardware: str) -> tuple[str, ...]:
+        common = COMMON if cls.needs_work else tuple(name for name in COMMON if name != "work")
+        return (*common, *cls.options, *driver_of(hardware).options)
+
     def __init__(self, site: GuestSite, options: Sequence[Setting]) -> None:
         self.site = site
         self.hz = site.coproc.clock_hz
         self.driver = driver_for(site)
         self._state = _State()
         self._streams: dict[str, Stream] = {}
-        common = COMMON if self.needs_work else tuple(name for name in COMMON if name != "work")
-        self.read_options(Options(options, (*common, *self.options, *self.driver.options)))
+        self.read_options(Options(options, ("kind", *self.option_names(site.hardware))))
         self._state.release_ps = self.release_ps(0, site.start_ps)
 
     def read_options(self, options: Options) -> None:
@@ -82,7 +86,7 @@ class JobGuest(Guest):
         self._abandons = options.choice("on_miss", "continue", ("continue", "abandon")) == "abandon"
         self._reaction_ps = options.duration("reaction", Work(5 * PS_PER_US)).in_ps(self.hz)
         largest_bank_bytes = max((len(bank) for bank in self.driver.dma_memory), default=0)
-        self._dma_bytes = options.number("dma", 0, 0, min(largest_bank_bytes, _DMA_BYTES_MAX))
+        self._dma_bytes = options.size_bytes("dma", 0, min(largest_bank_bytes, _DMA_BYTES_MAX))
 
     def deadline_default(self) -> Work:
         """Return the relative deadline of jobs for which none is given; zero is none."""
@@ -104,6 +108,8 @@ class JobGuest(Guest):
             self._deadline_ps,
             self._reaction_ps,
             reg.PLACES,
+            # One that is given up ends when it is due, whatever is left of it.
+            0 if self._abandons else self.least_work_cycles() * PS_PER_S // self.hz,
         )
 
     def least_interval_ps(self) -> int | None:
@@ -127,6 +133,10 @@ class JobGuest(Guest):
     def largest_work_cycles(self) -> int | None:
         """Return the largest work of a release; None if it is not known."""
         return None if self._law is None else self._law.largest_cycles(self.hz)
+
+    def least_work_cycles(self) -> int:
+        """Return the least work of a release; 0 if it is not known."""
+        return 0 if self._law is None else self._law.least_cycles(self.hz)
 
     def stream(self, purpose: str) -> Stream:
         """Return this guest's stream of draws for one purpose."""

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 SIGMA_MAX = 10.0
 RATE_MIN, RATE_MAX = 1e-6, 1e9
-COMMON = ("kind", "work", "uncuttable", "deadline", "queue", "on_miss", "reaction", "dma")
+COMMON = ("work", "uncuttable", "deadline", "queue", "on_miss", "reaction", "dma")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,10 @@ class Law:
     def largest_cycles(self, hz: int) -> int:
         """Return the largest work; of the laws that have no largest, the mean."""
         return (self.high or self.mean).in_cycles(hz)
+
+    def least_cycles(self, hz: int) -> int:
+        """Return the least work; 0 of the laws that have none."""
+        return self.mean.in_cycles(hz) if self.bounded else 0
 
     def draw_cycles(self, hz: int, stream: Stream) -> int:
         """Return the next job's work, at least one cycle and no more than can be counted."""

@@ -26,6 +26,9 @@ class Trace(JobGuest):
     def largest_work_cycles(self) -> int:
         return max(work.in_cycles(self.hz) for _, work in self._arrivals)
 
+    def least_work_cycles(self) -> int:
+        return min(work.in_cycles(self.hz) for _, work in self._arrivals)
+
     def least_interval_ps(self) -> int | None:
         return (
             min((later - earlier for (earlier, _), (later, _) in pairwise(self._arrivals)), default=TIMELINE_END_PS)

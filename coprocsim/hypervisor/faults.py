@@ -13,6 +13,8 @@ from coprocsim.units import PS_PER_MS
 # How long a driver that hangs says it will take: it promises the same again and again.
 _HANG_RETRY_PS = PS_PER_MS
 _WORD_BYTES = 4
+# Of those that answer `switch_from`, the first that is due.
+_LEAVING = (FaultKind.FAIL_LEAVE, FaultKind.DENY, FaultKind.HANG)
 
 
 def inject(board: Board, coproc: Coproc, fault: Fault) -> None:
@@ -58,6 +60,12 @@ def raise_line(board: Board, coproc: Coproc, line: str) -> None:
     if coproc.phase is not Phase.FAILED:
         lifecycle.apply(board, coproc, interrupts.answered(board, coproc, line))
         interrupts.look(board, coproc)
+
+
+def hides(fault: Fault, kind: FaultKind, who: str | None) -> bool:
+    """Return whether `fault` answers each time before one of `kind` could that is injected now, for ever."""
+    before = _LEAVING[: _LEAVING.index(kind)] if kind in _LEAVING else ()
+    return fault.times is None and fault.who in {None, who} and fault.kind in {kind, *before} - {FaultKind.SPURIOUS_IRQ}
 
 
 def due(board: Board, coproc: Coproc, kind: FaultKind, vcoproc: Vcoproc) -> Fault | None:

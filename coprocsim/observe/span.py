@@ -1,17 +1,39 @@
-"""What time has gone into since an instant, from the trace: what the counters would say if they had begun there."""
+"""What has happened since an instant, from the trace: what the counters would say if they had begun there."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coprocsim.errors import StateError
-from coprocsim.observe.stats import CoprocTime, VcoprocTime
+from coprocsim.histogram import Histogram
+from coprocsim.observe.stats import CoprocTime, Spread, VcoprocTime, spread
 from coprocsim.observe.timeline import STATES, UNKNOWN, Lane, coproc_lanes, vcoproc_lanes
+from coprocsim.observe.trace import is_late
 from coprocsim.observe.view import View, who
 from coprocsim.units import show_instant
 
 if TYPE_CHECKING:
+    from coprocsim.model import TraceRow
     from coprocsim.store import MachineFile
+
+
+@dataclass(frozen=True)
+class VcoprocSpan(VcoprocTime):
+    """And what it denied and did, as `VcoprocStats` counts it; a job is of the span in which it ends.
+
+    `latency` is of the jobs done, None if none was.
+    """
+
+    denials: int
+    denied_ps: int
+    released: int
+    done: int
+    missed: int
+    abandoned: int
+    dropped: int
+    failed: int
+    latency: Spread | None
 
 
 def coproc_spans(file: "MachineFile", view: View, from_ps: int, coproc: str | None) -> Iterator[CoprocTime]:
@@ -27,26 +49,37 @@ def coproc_spans(file: "MachineFile", view: View, from_ps: int, coproc: str | No
 
 def vcoproc_spans(
     file: "MachineFile", view: View, from_ps: int, coproc: str | None, domain: str | None
-) -> Iterator[VcoprocTime]:
+) -> Iterator[VcoprocSpan]:
     """Yield what each vcoproc that is still there has had; StateError as above."""
     rows = {who(row): row for row in view.of(coproc, domain)}
     lanes = vcoproc_lanes(file, [(each, row.coproc_id) for each, row in rows.items()], from_ps, view.now_ps)
     took = {str(lane.vcoproc): lane for lane in lanes}
-    waits = _Waits(file, view, from_ps)
+    happened = _Happened(file, view, from_ps)
     for each, row in rows.items():
-        times = _took(took[each], STATES[row.state])
+        # One that has come into being just now has no lane: no time has passed for it.
+        times = _took(took[each], STATES[row.state]) if each in took else Counter[str]()
         if times[UNKNOWN] or from_ps < file.trace_begins_ps:
             raise _too_old(row.coproc_id, from_ps)
         run_ps = times["run"] + times["deny"]
-        yield VcoprocTime(
+        count = happened.counts[each]
+        yield VcoprocSpan(
             view.domains[row.domain_id].name,
             row.domain_id,
             each,
             row.coproc_id,
             run_ps / (view.now_ps - from_ps),
             run_ps,
-            waits.time_ps[each],
-            waits.switches[each],
+            happened.wait_ps[each],
+            count["switch"],
+            count["denial"],
+            times["deny"],
+            count["job"],
+            count["done"],
+            count["late"],
+            count["abandoned"],
+            count["job_dropped"],
+            count["error"],
+            happened.latency(each),
         )
 
 
@@ -68,25 +101,45 @@ def _too_old(coproc: str, from_ps: int) -> StateError:
     )
 
 
-class _Waits:
-    """How long each vcoproc has been WAITING, and how often it came to run then.
+class _Happened:
+    """What each vcoproc did, and how long it has been WAITING.
 
-    A lane does not tell: while a context is loaded its vcoproc still waits, and is seen there as switching.
+    A lane does not tell of that: while a context is loaded its vcoproc still waits, and is seen there as switching.
     """
 
     def __init__(self, file: "MachineFile", view: View, from_ps: int) -> None:
-        self.time_ps: Counter[str] = Counter()
-        self.switches: Counter[str] = Counter()
-        since = {who(row): from_ps for row in view.vcoprocs}
-        for at_ps, _, what, *more in file.trace(from_ps, view.now_ps):
+        self.wait_ps: Counter[str] = Counter()
+        self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._latencies: defaultdict[str, Histogram] = defaultdict(Histogram)
+        self._latency_ps_max: Counter[str] = Counter()
+        self._since = {who(row): from_ps for row in view.vcoprocs}
+        for row in file.trace(from_ps, view.now_ps):
             # What happened at the first instant itself was before the span.
-            if what != "state" or at_ps == from_ps:
-                continue
-            each, old, new = (str(column) for column in more)
-            if old == "WAITING":
-                self.time_ps[each] += at_ps - since.get(each, from_ps)
-                self.switches[each] += new == "RUNNING"
-            since[each] = at_ps
-        for row in view.vcoprocs:
-            if row.state == "WAITING":
-                self.time_ps[who(row)] += view.now_ps - since[who(row)]
+            if row[0] > from_ps:
+                self._take(row)
+        for vcoproc in view.vcoprocs:
+            if vcoproc.state == "WAITING":
+                self.wait_ps[who(vcoproc)] += view.now_ps - self._since[who(vcoproc)]
+
+    def _take(self, row: "TraceRow") -> None:
+        match row[2:]:
+            case ("state", str(each), "WAITING", new):
+                self.wait_ps[each] += row[0] - self._since.get(each, row[0])
+                self.counts[each]["switch"] += new == "RUNNING"
+                self._since[each] = row[0]
+            case ("state", str(each), *_):
+                self._since[each] = row[0]
+            case ("switch_from", str(each), "busy", _):
+                self.counts[each]["denial"] += 1
+            case ("job" | "job_dropped" as what, str(each), *_):
+                self.counts[each][what] += 1
+            case ("job_end", str(each), str(how), _, int(latency_ps), _):
+                self.counts[each][how] += 1
+                self.counts[each]["late"] += is_late(row)
+                if how == "done":
+                    self._latencies[each].record(latency_ps)
+                    self._latency_ps_max[each] = max(self._latency_ps_max[each], latency_ps)
+
+    def latency(self, each: str) -> Spread | None:
+        """Return how the latencies of the jobs done are spread."""
+        return spread(self._latencies[each].encoded(), self._latency_ps_max[each])

@@ -165,8 +165,8 @@ def vcoproc_stats(
     """Yield the figures of every vcoproc; only of a coproc's, or a domain's. Percentiles are of `histograms`."""
     encoded = {(row.domain_id, row.number, row.kind): row.encoded for row in histograms}
 
-    def spread(row: VcoprocRow, kind: str, max_ps: int) -> Spread | None:
-        return _spread(encoded.get((row.domain_id, row.number, kind), ""), max_ps)
+    def of(row: VcoprocRow, kind: str, max_ps: int) -> Spread | None:
+        return spread(encoded.get((row.domain_id, row.number, kind), ""), max_ps)
 
     for row in view.of(coproc, domain):
         counters = row.counters
@@ -199,13 +199,13 @@ def vcoproc_stats(
             counters.traps,
             counters.irqs,
             counters.faults,
-            spread(row, "latency", counters.latency_ps_max),
-            spread(row, "wait", counters.wait_ps_max),
-            spread(row, "entry", counters.entry_ps_max),
+            of(row, "latency", counters.latency_ps_max),
+            of(row, "wait", counters.wait_ps_max),
+            of(row, "entry", counters.entry_ps_max),
         )
 
 
-def _spread(encoded: str, max_ps: int) -> Spread | None:
+def spread(encoded: str, max_ps: int) -> Spread | None:
     """Return how times are spread, none of them longer than the longest."""
     if not encoded:
         return None

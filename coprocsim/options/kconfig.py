@@ -159,6 +159,10 @@ class Options:
             for name, symbol in self._symbols.items()
         ]
 
+    def nameable(self) -> dict[str, tuple[str, ...]]:
+        """Return all options by name, with the values of those that are on or off."""
+        return {name: ("y", "n") if symbol.type == kconfiglib.BOOL else () for name, symbol in self._symbols.items()}
+
     def chosen(self) -> dict[str, str]:
         """Return the values of all options that can be set now: what they depend on is on."""
         return {name: str(symbol.str_value) for name, symbol in self._symbols.items() if symbol.visibility}

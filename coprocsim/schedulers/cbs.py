@@ -48,7 +48,7 @@ class _Server(msgspec.Struct, frozen=True):
     def charged(self, run_ps: int, rate: _Bandwidth) -> "_Server":
         """Return it after so much running; each budget that is used up puts the deadline off by a period."""
         left_ps = self.left_ps - run_ps
-        used_up = 0 if left_ps > 0 else 1 - left_ps // rate.budget_ps
+        used_up = 0 if left_ps > 0 else 1 + -left_ps // rate.budget_ps
         return msgspec.structs.replace(
             self,
             left_ps=left_ps + used_up * rate.budget_ps,

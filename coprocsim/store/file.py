@@ -136,11 +136,17 @@ class MachineFile:
         return "\n".join(self._sql.iterdump())
 
     def copy_to(self, path: Path) -> None:
-        """Write a copy of the whole file, as the last command left it, to `path`, which must not be there yet."""
+        """Write a copy of the whole file, as the last command left it, to `path`, which must not be there yet.
+
+        Raises OSError where there is no room for it.
+        """
         self._sql.commit()
-        with closing(sqlite3.connect(path)) as copy:
-            self._sql.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")
+        try:
+            with closing(sqlite3.connect(path)) as copy:
+                self._sql.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError as error:
+            raise OSError(error.sqlite_errorcode, str(error)) from error
 
 
 @contextmanager
@@ -193,10 +199,7 @@ def read(path: Path) -> Iterator[MachineFile]:
     Raises NoMachine if there is none in it, and StateError as `opened` does.
     """
     require(path)
-    unchanging = _is_unchanging(path)
-    with _connected(path, unchanging=unchanging) as connection:
-        if not unchanging:
-            _log_writes(connection, path)
+    with _connected(path, unchanging=_is_unchanging(path)) as connection:
         connection.execute("BEGIN")
         _check_whole(connection, path)
         file = MachineFile(connection, path)

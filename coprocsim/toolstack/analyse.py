@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from coprocsim.model import Charge
 from coprocsim.options.build import Build
 from coprocsim.parameters import Scope
 from coprocsim.schedulers import ALGORITHMS as SCHEDULERS
+from coprocsim.toolstack.fitting import percent
 from coprocsim.toolstack.lookup import coproc_named
 from coprocsim.toolstack.parts import has_algorithm
 from coprocsim.toolstack.session import session
@@ -147,34 +149,64 @@ def _no_theory(coproc: Coproc) -> Bound | None:
 # ---------------------------------------------------------------- a warning before anything is missed
 
 
+_MORE_OF = {"fixed": "slots", "rtds": "budget", "cbs": "budget", "fair": "weight"}
+"""The parameter of a vcoproc that brings it more of the coproc."""
+
+
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """Deadlines on one coproc that can be missed: whose, with the figures; as text with a cure for a running machine.
+    """Deadlines on one coproc that can be missed, or more work than it has time for: whose, with the figures.
 
-    `algorithm` is one under which all are met, if there is one that needs no parameters.
+    `algorithm` is one under which all are met, if there is one that needs no parameters; `more` the parameter of a
+    vcoproc of which more helps. As text it has a cure for a running machine.
     """
 
     vcoprocs: tuple[Vcoproc, ...]
     what: str
-    algorithm: str | None
+    algorithm: str | None = None
+    more: str | None = None
+
+    @property
+    def cures(self) -> str:
+        """What helps where no other algorithm does."""
+        more = "" if self.more is None else f"more `{self.more}`, "
+        return f"{more}less work, longer periods or fewer domains help"
 
     def __str__(self) -> str:
         coproc_id = self.vcoprocs[0].coproc.spec.coproc_id
-        cure = f"`coprocsim analyse {coproc_id}` shows the figures; less work, longer periods or fewer domains help"
+        cure = f"`coprocsim analyse {coproc_id}` shows the figures; {self.cures}"
         if self.algorithm is not None:
             cure = f"`coprocsim sched set {coproc_id} --algorithm {self.algorithm}` lets all be met"
         return f"{self.what}\n hint: {cure}"
 
 
-def deadlines_at_risk(coprocs: Sequence[Coproc], build: Build) -> Iterator[Risk]:
-    """Yield a warning for each of these coprocs on which a deadline can be missed."""
+def risks(coprocs: Sequence[Coproc], build: Build) -> Iterator[Risk]:
+    """Yield a warning for each of these coprocs on which a deadline can be missed, or not all work be done."""
     for coproc in coprocs:
         shared = shared_of(coproc)
         # A job that is lost to the switch timeout is warned of where it is created.
-        late = [each for each in analysed(coproc, shared) if _is_late(each)]
+        found = analysed(coproc, shared)
+        late = [each for each in found if _is_late(each)]
         if late:
             what = f"on `{coproc.spec.coproc_id}` deadlines can be missed: {'; '.join(map(_risk, late))}"
-            yield Risk(tuple(each.vcoproc for each in late), what, _helping(coproc, shared, build))
+            more = _MORE_OF.get(coproc.scheduler.name)
+            yield Risk(tuple(each.vcoproc for each in late), what, _helping(coproc, shared, build), more)
+        elif coproc.platform.scheduled:
+            yield from _overload(coproc, found)
+
+
+def _overload(coproc: Coproc, found: Sequence[Analysed]) -> Iterator[Risk]:
+    """Yield a warning if the coproc has less time than the work that may come, whatever the algorithm."""
+    parts = [
+        (each.vcoproc, Fraction(each.demand.work_ps, each.demand.period_ps))
+        for each in found
+        if each.demand.work_ps and each.demand.period_ps
+    ]
+    if sum(part for _, part in parts) > 1:
+        each = ", ".join(f"`{vcoproc.domain.name}` {percent(part)}" for vcoproc, part in parts)
+        whole = percent(sum((part for _, part in parts), Fraction()))
+        what = f"`{coproc.spec.coproc_id}` may be asked for {whole} of its time: {each}"
+        yield Risk(tuple(vcoproc for vcoproc, _ in parts), what)
 
 
 def _is_late(analysed: Analysed) -> bool:

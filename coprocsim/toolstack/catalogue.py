@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from coprocsim.observe.view import view
 from coprocsim.options.build import algorithm_symbol, platform_symbol
-from coprocsim.parameters import Kind, Parameter, Value
+from coprocsim.parameters import Kind, Parameter, Scope, Value, of_scope
 from coprocsim.platforms import PLATFORMS
 from coprocsim.schedulers import ALGORITHMS
 from coprocsim.schedulers.unscheduled import Unscheduled
@@ -18,12 +18,16 @@ from coprocsim.toolstack.parts import has_algorithm, has_platform
 
 
 class ParameterLine(NamedTuple):
-    """A parameter: whose it is (`coproc` or `vcoproc`), its default as a user writes it, what it may be."""
+    """A parameter: whose it is (`coproc` or `vcoproc`), its default as a user writes it, what it may be.
+
+    `bare_unit` is what a number without a unit is in; None where one must be written, or there is none.
+    """
 
     name: str
     scope: str
     default: str
     limits: str
+    bare_unit: str | None
     help: str
 
 
@@ -46,12 +50,16 @@ class PlatformLine(NamedTuple):
 
 
 class SettingLine(NamedTuple):
-    """A parameter's value, as a user writes it; `value_ps` is None where it is not a time."""
+    """A parameter's value, as a user writes it; `value_ps` is None where it is not a time.
+
+    `bare_unit` is as in `ParameterLine`.
+    """
 
     name: str
     value: str
     value_ps: int | None
     limits: str
+    bare_unit: str | None
     help: str
 
 
@@ -64,12 +72,16 @@ class DomainSettings(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """How a coproc is shared: the algorithm's parameters, those that any algorithm has, and the vcoprocs' own."""
+    """How a coproc is shared: the algorithm's parameters, those that any algorithm has, and the vcoprocs' own.
+
+    `own` says what a vcoproc's own may be.
+    """
 
     coproc: str
     scheduler: str
     settings: tuple[SettingLine, ...]
     sharing: tuple[SettingLine, ...]
+    own: tuple[ParameterLine, ...]
     vcoprocs: tuple[DomainSettings, ...]
 
 
@@ -104,8 +116,18 @@ def algorithms(machine_path: Path) -> Algorithms:
 
 
 def _parameter(parameter: Parameter, default: Value) -> ParameterLine:
-    shown = parameter.show(default)
-    return ParameterLine(parameter.name, parameter.scope.value, shown, parameter.limits(), parameter.help)
+    return ParameterLine(
+        parameter.name,
+        parameter.scope.value,
+        parameter.show(default),
+        parameter.limits(),
+        _bare_unit(parameter),
+        parameter.help,
+    )
+
+
+def _bare_unit(parameter: Parameter) -> str | None:
+    return parameter.bare_unit or parameter.unit or None
 
 
 def platforms(machine_path: Path) -> Platforms:
@@ -137,6 +159,7 @@ def schedule(machine_path: Path, coproc_name: str) -> Schedule:
         coproc.algorithm,
         _lines(stated, {each.name: each.value for each in own if each.coproc_id == coproc.coproc_id}),
         () if coproc.algorithm == Unscheduled.name else _lines(SHARING, _sharing(coproc)),
+        tuple(_parameter(each, each.default) for each in of_scope(stated.values(), Scope.VCOPROC).values()),
         tuple(vcoprocs),
     )
 
@@ -157,6 +180,6 @@ def _lines(stated: Mapping[str, Parameter], values: Mapping[str, Value]) -> tupl
 
 def _setting(parameter: Parameter | None, name: str, value: Value) -> SettingLine:
     if parameter is None:
-        return SettingLine(name, str(value), None, "", "")
+        return SettingLine(name, str(value), None, "", None, "")
     value_ps = value if parameter.kind is Kind.TIME and isinstance(value, int) else None
-    return SettingLine(name, parameter.show(value), value_ps, parameter.limits(), parameter.help)
+    return SettingLine(name, parameter.show(value), value_ps, parameter.limits(), _bare_unit(parameter), parameter.help)

@@ -16,7 +16,7 @@ from coprocsim.hypervisor.state import Board, Domain, Vcoproc
 from coprocsim.model import DOMAIN_0_NAME, DomainSpec, Setting, VcoprocId
 from coprocsim.options.build import Build
 from coprocsim.parameters import BadSetting, MissingSetting
-from coprocsim.toolstack.analyse import deadlines_at_risk
+from coprocsim.toolstack.analyse import risks
 from coprocsim.toolstack.boot import BootOptions, blob_of, power_on
 from coprocsim.toolstack.config import build_of_file
 from coprocsim.toolstack.domain import plan_domain, uncuttable, with_arrivals
@@ -242,8 +242,8 @@ def _check_together(
         if over is not None:
             vcoproc, what, hint = over
             warn(vcoproc, what, asked.get(vcoproc.vcoproc_id), hint)
-        for risk in deadlines_at_risk([coproc], build):
-            cure = "less work, longer periods or fewer domains help"
+        for risk in risks([coproc], build):
+            cure = risk.cures
             if risk.algorithm is not None:
                 cure = f'`coproc-sched = "{risk.algorithm}"` in the device tree lets all be met'
             warn(risk.vcoprocs[0], risk.what, _work_of(risk.vcoprocs[0]), cure)

@@ -14,6 +14,7 @@ from coprocsim.toolstack import typed
 from coprocsim.toolstack.deeds import Access, ClearWorkload, SetCoproc, SetVcoproc, SetWorkload, pairs
 from coprocsim.toolstack.domain import uncuttable, with_arrivals
 from coprocsim.toolstack.lookup import coproc_named, domain_named, vcoproc_named
+from coprocsim.toolstack.schedule import understood
 from coprocsim.toolstack.session import Session, session
 from coprocsim.units import PS_PER_MS, PS_PER_NS, TIMELINE_END_PS, show_instant
 
@@ -165,10 +166,14 @@ class _Counts:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What was changed: of a coproc, or of a domain's vcoproc of it; and what its user should be warned of."""
+    """What was changed: of a coproc, or of a domain's vcoproc of it; and what its user should be warned of.
+
+    `understood` are the parameters as they were taken, each with its unit.
+    """
 
     coproc_id: str
     domain: str | None
+    understood: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -182,7 +187,8 @@ def set_schedule(
     LookupFailed or CoprocsimError for what is unknown or out of range; then nothing is changed.
     """
     with session(machine_path) as machine:
-        coproc_id = coproc_named(machine.board, coproc_name).spec.coproc_id
+        coproc = coproc_named(machine.board, coproc_name)
+        coproc_id = coproc.spec.coproc_id
         if domain is not None and algorithm is not None:
             raise CoprocsimError("an algorithm is a coproc's, not a domain's", hint="leave `-d` out")
         if domain is not None:
@@ -190,11 +196,11 @@ def set_schedule(
             whose = typed.called(machine.board, vcoproc.domain)
             deed_of_one = SetVcoproc(vcoproc.who, pairs(settings))
             machine.do(deed_of_one, typed.sched_set(coproc_id, None, settings, domain=whose))
-            return Changed(coproc_id, vcoproc.domain.name)
+            return Changed(coproc_id, vcoproc.domain.name, understood(type(coproc.scheduler), settings))
         deed = SetCoproc(coproc_id, algorithm, pairs(settings))
         dropped = deed.do(machine.board, machine.build)
         machine.did(deed, typed.sched_set(coproc_id, algorithm, settings))
-        return Changed(coproc_id, None, dropped)
+        return Changed(coproc_id, None, understood(type(coproc.scheduler), settings), dropped)
 
 
 # ---------------------------------------------------------------- work and registers
@@ -215,7 +221,7 @@ def set_workload(machine_path: Path, domain: str, coproc_name: str, options: Seq
             machine.do(deed, typed.typed("workload set", whose, coproc_id, ",".join(typed.words(options))))
         except BadSetting as error:
             raise CoprocsimError(str(error), hint=error.hint) from error
-        return Changed(coproc_id, vcoproc.domain.name, tuple(uncuttable([vcoproc])))
+        return Changed(coproc_id, vcoproc.domain.name, warnings=tuple(uncuttable([vcoproc])))
 
 
 def clear_workload(machine_path: Path, domain: str, coproc_name: str) -> Changed:

@@ -33,7 +33,7 @@ from coprocsim.model import (
 )
 from coprocsim.parameters import BadSetting, BadValue, Scope, Value
 from coprocsim.toolstack import typed
-from coprocsim.toolstack.analyse import deadlines_at_risk
+from coprocsim.toolstack.analyse import risks
 from coprocsim.toolstack.boot import ADDRESS_STOP, FDT_MAGIC, vcoproc_settings
 from coprocsim.toolstack.deeds import CreateDomain, DestroyDomain, PauseDomain, UnpauseDomain
 from coprocsim.toolstack.files import contents
@@ -83,7 +83,7 @@ def create(machine_path: Path, cfg_path: str, extra: Sequence[str], *, paused: b
             raise CfgError(str(error), error.setting.place, hint=error.hint) from error
         machine.keep = not dry_run
         warnings += tuple(uncuttable(domain.vcoprocs))
-        warnings += tuple(map(str, deadlines_at_risk([each.coproc for each in domain.vcoprocs], machine.build)))
+        warnings += tuple(map(str, risks([each.coproc for each in domain.vcoprocs], machine.build)))
         coprocs = tuple(vcoproc.coproc.spec.coproc_id for vcoproc in domain.vcoprocs)
         how = ("--paused",) if paused else ()
         command = typed.typed("domain create", typed.file(cfg_path), *extra, *how)

@@ -38,12 +38,12 @@ def over_reserved(coproc: Coproc) -> tuple[Vcoproc, str, str] | None:
     first = next((vcoproc for vcoproc, total in zip(vcoprocs, sums, strict=False) if total > 1), None)
     if first is None or parts is None:
         return None
-    each = ", ".join(f"`{its.domain.name}` {_percent(part)}" for its, part in zip(vcoprocs, parts, strict=True))
-    what = f"{_percent(sums[-1])} of `{coproc.spec.coproc_id}` are reserved: {each}"
+    each = ", ".join(f"`{its.domain.name}` {percent(part)}" for its, part in zip(vcoprocs, parts, strict=True))
+    what = f"{percent(sums[-1])} of `{coproc.spec.coproc_id}` are reserved: {each}"
     return first, what, "reserve less, or for fewer domains: nobody is sure of its part now"
 
 
-def _percent(part: Fraction) -> str:
+def percent(part: Fraction) -> str:
     """Return a part in percent, rounded up where that makes the difference to a whole."""
     return f"{math.ceil(1000 * part) / 10:g} %"
 

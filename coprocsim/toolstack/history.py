@@ -89,9 +89,9 @@ def _shown(row: HistoryRow, deed: Done) -> Did:
 
 def export(machine_path: Path, target: Path) -> None:
     """Write all that `replay` needs to a file that is not there yet; CoprocsimError if that cannot be."""
-    if target.exists():
+    if os.path.lexists(target):
         raise CoprocsimError(f"`{target}` is there already", hint="name a file that is not, or remove that one")
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    partial = target.with_name(f".coprocsim.{os.getpid()}.part")
     try:
         with read(machine_path) as file:
             file.copy_to(partial)

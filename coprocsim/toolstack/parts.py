@@ -114,6 +114,16 @@ def check_settings(scheduler: type[Scheduler], scope: Scope, settings: Iterable[
         try:
             values[setting.name] = named(setting.name, known, f"`{scheduler.name}`").parse(setting.value)
         except BadValue as error:
-            hint = error.hint if known else f"`{scheduler.name}` has no parameters of a single {scope.value}"
+            hint = _hint(scheduler, scope, setting.name, error.hint)
             raise BadSetting(setting, str(error), hint) from error
     return values
+
+
+def _hint(scheduler: type[Scheduler], scope: Scope, name: str, otherwise: str) -> str:
+    """Return what to do about a parameter that is none of this scope's, or has a wrong value."""
+    other = Scope.VCOPROC if scope is Scope.COPROC else Scope.COPROC
+    if name in of_scope(scheduler.parameters, other):
+        return "it is a domain's own: `-d DOMAIN`" if other is Scope.VCOPROC else "it is the coproc's, not a domain's"
+    if of_scope(scheduler.parameters, scope):
+        return otherwise
+    return f"`{scheduler.name}` has no parameters of a single {scope.value}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coprocsim.errors import CoprocsimError, LookupFailed, StateError, nearest
+from coprocsim.hypervisor import faults
 from coprocsim.hypervisor.state import Board, Coproc, Phase
 from coprocsim.model import FaultKind
 from coprocsim.toolstack import typed
@@ -37,6 +38,7 @@ def inject(
         coproc = coproc_named(board, coproc_name)
         who = None if domain is None else vcoproc_named(board, domain, coproc_name).who
         _check(coproc, kind, domain, times)
+        _check_comes(coproc, kind, who)
         deed = InjectFault(coproc.spec.coproc_id, kind, who, None if kind is FaultKind.HANG else times, time_ps)
         machine.do(deed, _typed(board, deed))
         return Injected(deed.coproc_id, None if who is None else board.vcoprocs[who].domain.name)
@@ -71,6 +73,17 @@ def _check(coproc: Coproc, kind: FaultKind, domain: str | None, times: int | Non
         raise CoprocsimError(f"`{coproc_id}` shares itself: its lines are for all its domains, and none is spurious")
     if kind is FaultKind.SPURIOUS_IRQ and not coproc.spec.lines:
         raise CoprocsimError(f"`{coproc_id}` has no interrupt line")
+
+
+def _check_comes(coproc: Coproc, kind: FaultKind, who: str | None) -> None:
+    """Refuse a fault before which another one comes each time: nobody would ever see it."""
+    coproc_id = coproc.spec.coproc_id
+    for fault in coproc.faults:
+        if faults.hides(fault, kind, who):
+            raise StateError(
+                f"`{kind.value}` would never come: `{coproc_id}` has a `{fault.kind.value}` that is first each time",
+                hint=f"`coprocsim fault clear {coproc_id}` ends that; `coprocsim fault list` shows what is to come",
+            )
 
 
 def _check_works(coproc: Coproc) -> None:

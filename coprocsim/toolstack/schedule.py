@@ -107,6 +107,12 @@ def _sharing(settings: Sequence[Setting]) -> dict[str, Value]:
     return values
 
 
+def understood(scheduler: type[Scheduler], settings: Sequence[Setting]) -> tuple[str, ...]:
+    """Return settings that were taken as they were understood, with their units: `slice=5ms` for `slice=5`."""
+    known = {**SHARING, **{parameter.name: parameter for parameter in scheduler.parameters}}
+    return tuple(f"{each.name}={known[each.name].show(known[each.name].parse(each.value))}" for each in settings)
+
+
 @contextmanager
 def _values() -> Iterator[None]:
     """Let a value that is refused be the user's mistake."""

@@ -14,6 +14,11 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from coprocsim.errors import CoprocsimError, did_you_mean
+from coprocsim.model import Setting
+from coprocsim.parameters import BadValue, Scope
+from coprocsim.schedulers import ALGORITHMS
+from coprocsim.sharing import SHARING
+from coprocsim.toolstack.parts import check_settings
 
 _HZ_MIN, _HZ_MAX = 63, 960
 _MS_TEXT = "{}ms"
@@ -33,10 +38,29 @@ class Imported:
 
 
 def load(form: str, text: str) -> Imported:
-    """Return what `text` says in one of the FORMATS; CoprocsimError for what it does not say."""
+    """Return what `text` says in one of the FORMATS; CoprocsimError for what it does not say, or nobody could set."""
     if form not in FORMATS:
         raise CoprocsimError(f"no settings format `{form}`", hint=did_you_mean(form, FORMATS, "there are"))
-    return FORMATS[form](text)
+    found = FORMATS[form](text)
+    try:
+        _check(found)
+    except BadValue as error:
+        raise CoprocsimError(f"what it says cannot be set here: {error}", hint=error.hint) from error
+    return found
+
+
+def _check(found: Imported) -> None:
+    """Raise BadValue for what `sched set` would refuse."""
+    scheduler = ALGORITHMS[found.algorithm]
+    own = []
+    for name, value in found.settings.items():
+        if name in SHARING:
+            SHARING[name].parse(value)
+        else:
+            own.append(Setting(name, value))
+    check_settings(scheduler, Scope.COPROC, own)
+    for settings in found.domains.values():
+        check_settings(scheduler, Scope.VCOPROC, [Setting(name, value) for name, value in settings.items()])
 
 
 def _refuse(text: str, hint: str) -> NoReturn:
@@ -52,7 +76,7 @@ _STRICT, _FIXED, _SHARED = 0x02, 0x10, 0x01
 
 
 def _nvidia(text: str) -> Imported:
-    value = re.fullmatch(r"(?:RmPVMRL\s*=\s*)?(0x[0-9a-f]{1,8}|[0-9]{1,10})", text.strip(), re.IGNORECASE)
+    value = re.fullmatch(r"(?:RmPVMRL\s*=\s*)?(0x[0-9a-f]{1,8}|0|[1-9][0-9]{0,9})", text.strip(), re.IGNORECASE)
     number = int(value[1], 0) if value else -1
     if number == 0:
         lost = ("how long a best effort turn is: NVIDIA does not say, here it is `slice`",)

@@ -125,6 +125,8 @@ def _value_hint(word: str) -> str:
         return f"hexadecimal digits are lowercase: `{word.lower()}`"
     if re.fullmatch(r"[0-9]+[kKmMgGtT][iI]?[bB]?", word):
         return f'numbers have no units (`memory` counts MiB); a text goes in quotes: `"{word}"`'
+    if re.fullmatch(r"[0-9]*\.[0-9]+([kKmMgGtT][iI]?[bB]?)?", word):
+        return "numbers are whole, without units (`memory` counts MiB); only a text goes in quotes"
     if re.fullmatch(r"[0-9]+([*+][0-9]+)+", word):
         return "nothing is computed here: write the result"
     return f'put it in quotes: `"{word}"`'

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from coprocsim.hypervisor import tuning
 from coprocsim.model import VcoprocId
 from coprocsim.parameters import Value
-from coprocsim.schedulers.base import Decision, Run, Turn
+from coprocsim.schedulers.base import Decision, Ran, Run, Turn
 from coprocsim.schedulers.cbs import ConstantBandwidthServer
 from tests.machines import MS
 from tests.theory.stage import Task, backlog, jobs, periodic, play, reserved
@@ -59,11 +59,31 @@ def test_one_that_denies_pays_by_its_deadline_and_gains_nothing():
     assert played.ran_ms(0) == 3_000
 
 
-def test_what_ran_before_one_came_back_is_booked_before_its_new_work_arrives():
-    # It goes to sleep and wakes while it is on the coproc: 1 of 4 ms is left, and not too much for 7 more ms.
+def alone() -> tuple[ConstantBandwidthServer, VcoprocId]:
+    """Return the algorithm with one vcoproc of 4 in 10 ms that has work from 0 on."""
     scheduler, vcoproc = ConstantBandwidthServer({}), VcoprocId(1, 0)
     scheduler.add(vcoproc, {"budget": 4 * MS, "period": 10 * MS}, 0)
     scheduler.wake(vcoproc, 0)
+    return scheduler, vcoproc
+
+
+def test_a_switch_is_paid_for_out_of_the_budget_by_whoever_is_charged_for_it():
+    # 3 ms and a switch of 1 ms are a budget: there is a whole new one.
+    scheduler, vcoproc = alone()
+    scheduler.ran(Ran(vcoproc, 0, 3 * MS, 0, MS, 4 * MS))
+    assert scheduler.pick(4 * MS, None) == Run(vcoproc, 4 * MS)
+
+
+def test_what_is_run_beyond_a_budget_is_taken_out_of_the_next_one():
+    # 7 ms are one budget, and 3 of 4 ms of another.
+    scheduler, vcoproc = alone()
+    scheduler.ran(Ran(vcoproc, 0, 7 * MS, 3 * MS, 0, 7 * MS))
+    assert scheduler.pick(7 * MS, None) == Run(vcoproc, MS)
+
+
+def test_what_ran_before_one_came_back_is_booked_before_its_new_work_arrives():
+    # It goes to sleep and wakes while it is on the coproc: 1 of 4 ms is left, and not too much for 7 more ms.
+    scheduler, vcoproc = alone()
     scheduler.sleep(vcoproc, 2 * MS)
     scheduler.wake(vcoproc, 3 * MS)
     assert scheduler.pick(3 * MS, Turn(vcoproc, 0, 4 * MS)) == Run(vcoproc, until_ps=4 * MS)

@@ -2,7 +2,11 @@
 
 import pytest
 
+from coprocsim.model import VcoprocId
+from coprocsim.parameters import Scope
+from coprocsim.schedulers.base import Ran, Run, Turn
 from coprocsim.schedulers.credit import Credit
+from tests.machines import MS
 from tests.theory.stage import backlog, jobs, play
 
 SLICE_MS = 30
@@ -63,3 +67,61 @@ def test_debt_is_not_forgiven_to_one_that_sleeps():
     played = play(Credit, [gone, backlog(1), backlog(1)], 20_000)
     assert played.ran_ms(0) <= 20_000 / 3 + 100 + 3 * SLICE_MS
     assert abs(played.ran_ms(1) - played.ran_ms(2)) <= 3 * SLICE_MS + 100
+
+
+def test_of_a_cap_one_period_is_saved_up_and_no_more():
+    # Asleep for 3 s; 6 ms that were saved up and 6 in the period that it wakes in, then 6 in each of nine others.
+    played = play(Credit, [jobs((3010, 1000), cap=20)], 3300)
+    assert played.ran_ms(0) == 6 + 6 + 9 * 6
+
+
+def awake(count: int) -> tuple[Credit, list[VcoprocId]]:
+    """Return the algorithm with so many of equal weight that have work from 0 on."""
+    credit, ids = Credit(Credit.defaults(Scope.COPROC)), [VcoprocId(each, 0) for each in range(1, count + 1)]
+    for vcoproc in ids:
+        credit.add(vcoproc, Credit.defaults(Scope.VCOPROC), 0)
+        credit.wake(vcoproc, 0)
+    return credit, ids
+
+
+def closed(vcoproc: VcoprocId, since_ms: int, until_ms: int, switch_ms: int = 0) -> Ran:
+    """Return a turn that is over, without denial."""
+    return Ran(vcoproc, since_ms * MS, (until_ms - since_ms) * MS, 0, switch_ms * MS, (until_ms + switch_ms) * MS)
+
+
+def test_a_switch_is_paid_for_by_whoever_is_charged_for_it():
+    # 20 ms and a switch of 10 ms, then 24 ms of the other: of 54 each earns 27, so that the first is at -3.
+    credit, (first, second) = awake(2)
+    credit.ran(closed(first, 0, 20, switch_ms=10))
+    assert credit.pick(54 * MS, Turn(second, 30 * MS, 54 * MS)) == Run(second, SLICE_MS * MS)
+
+
+def test_one_that_gives_way_does_so_to_those_without_credits_too():
+    # At 30 the first is at -15.
+    credit, (first, second) = awake(2)
+    credit.ran(closed(first, 0, 30))
+    credit.yield_(second, 31 * MS)
+    assert credit.pick(31 * MS, Turn(second, 30 * MS, 60 * MS)) == Run(first, SLICE_MS * MS)
+
+
+def test_one_without_credits_is_preempted_when_another_is_given_some():
+    # What was paid is handed out at 30 and 60: (-50, 0) + 25 each, (-25, -1) + 13 each. So at 89 both are below 0, and
+    # the longest unserved runs. At 90 each is given half of 13: -6 and 5.
+    credit, (first, second) = awake(2)
+    credit.ran(closed(first, 0, 50))
+    credit.ran(closed(second, 50, 76))
+    credit.ran(closed(second, 76, 89))
+    granted = credit.pick(89 * MS, None)
+    assert granted == Run(first, SLICE_MS * MS)
+    assert credit.pick(90 * MS, Turn(first, 89 * MS, 119 * MS)) == Run(second, SLICE_MS * MS)
+
+
+def test_among_those_with_credits_left_it_goes_round():
+    # At 30 the first has paid for all four. The others give way one after the other, at first boosted.
+    credit, (first, *others) = awake(4)
+    credit.ran(closed(first, 0, 30))
+    for at_ms, (leaving, following) in enumerate(2 * list(zip(others, [*others[1:], others[0]], strict=True)), 31):
+        credit.yield_(leaving, at_ms * MS)
+        answer = credit.pick(at_ms * MS, Turn(leaving, (at_ms - 1) * MS, (at_ms + 29) * MS))
+        assert answer == Run(following, SLICE_MS * MS)
+        credit.ran(closed(leaving, at_ms - 1, at_ms))

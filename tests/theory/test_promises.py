@@ -128,39 +128,55 @@ def test_fair_nobody_is_ahead_or_behind_by_more_than_a_request_an_uncuttable_run
             assert abs(account.lag_ps(who)) <= bound_ps
 
 
-@given(acts("wake", "sleep", "yield", "weigh", "deny"), acts("yield", "deny"))
+WEIGHTS = st.lists(st.tuples(*[st.integers(1, 4)] * 3), min_size=1, max_size=2)
+
+
+@given(acts("wake", "sleep", "yield", "weigh", "deny"), WEIGHTS, acts("yield", "deny"))
 @settings(max_examples=100, deadline=None)
-def test_credit_in_the_long_run_each_has_its_share_within_a_constant_number_of_periods(
-    before: list[Act], after: list[Act]
+def test_credit_in_the_long_run_each_has_its_share_by_its_present_weight_within_a_constant_number_of_periods(
+    before: list[Act], changes: list[tuple[int, int, int]], after: list[Act]
 ):
     sharing = Sharing(Credit, weight=2)
     for act in before:
         sharing.act(act)
     for which in range(3):
-        sharing.act(Act("weigh", which, which + 1, 0))
         sharing.act(Act("wake", which, 0, 0))
-    since_ps = sharing.now_ps
-    for act in after:
-        sharing.act(act)
-    sharing.run(3000 * MS)
-    gained_ps = [sharing.had_ps(who, since_ps, sharing.now_ps) for who in IDS]
     # Ahead or behind by a turn for each of the others, at the beginning and at the end.
     turn_ps = 30 * MS + UNCUT_PS + SWITCH_PS
-    for weight, gain_ps in enumerate(gained_ps, start=1):
-        assert abs(gain_ps - sum(gained_ps) * weight / 6) <= 4 * turn_ps
+    for weights in changes:
+        for which, weight in enumerate(weights):
+            sharing.act(Act("weigh", which, weight, 0))
+        since_ps = sharing.now_ps
+        for act in after:
+            sharing.act(act)
+        sharing.run(3000 * MS)
+        gained_ps = [sharing.had_ps(who, since_ps, sharing.now_ps) for who in IDS]
+        for weight, gain_ps in zip(weights, gained_ps, strict=True):
+            assert abs(gain_ps - sum(gained_ps) * weight / sum(weights)) <= 4 * turn_ps
 
 
-@given(acts("wake", "wake", "sleep", "yield", "deny"))
+@given(acts("wake", "wake", "sleep", "yield", "deny", "weigh"))
 @settings(max_examples=100, deadline=None)
-def test_timebased_nobody_has_more_than_ten_budgets_and_one_job_of_any_window(scene: list[Act]):
+def test_timebased_nobody_has_more_than_ten_budgets_by_its_weights_and_one_job_of_any_window(scene: list[Act]):
     sharing = Sharing(TimeBased, weight=2)
+    weights, weights_from = dict.fromkeys(IDS, 2), {}
     for act in scene:
+        if act.what == "weigh":
+            weights[IDS[act.which]] = act.number
+            # A period that begins at this instant has the new weights.
+            weights_from[sharing.now_ps] = dict(weights)
         sharing.act(act)
     sharing.run(2000 * MS)
     for window_ps in range(0, sharing.now_ps, 1000 * MS):
+        budgets_ps = dict.fromkeys(IDS, 0.0)
+        for period_ps in range(window_ps, window_ps + 1000 * MS, 100 * MS):
+            last_ps = max((at_ps for at_ps in weights_from if at_ps <= period_ps), default=None)
+            holding = dict.fromkeys(IDS, 2) if last_ps is None else weights_from[last_ps]
+            for who in IDS:
+                budgets_ps[who] += 100 * MS * holding[who] / sum(holding.values())
         for who in IDS:
             had_ps = sharing.had_ps(who, window_ps, window_ps + 1000 * MS)
-            assert had_ps <= 1000 * MS / 3 + MS + UNCUT_PS + SWITCH_PS
+            assert had_ps <= budgets_ps[who] + MS + UNCUT_PS + SWITCH_PS
 
 
 @given(st.sampled_from([(Fair, 60), (Credit, 210), (TimeBased, 220)]), acts("wake", "wake", "sleep", "yield", "deny"))

@@ -6,7 +6,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from coprocsim.hypervisor import tuning
-from coprocsim.model import Charge, Payer, Sharing
+from coprocsim.model import Charge, Payer, Sharing, VcoprocId
+from coprocsim.schedulers.base import Idle, Ran, Run
 from coprocsim.schedulers.rtds import DeferrableServer
 from tests.machines import MS
 from tests.theory.stage import Played, Task, backlog, costing, jobs, play, reserved
@@ -67,6 +68,41 @@ def test_one_that_denies_pays_with_the_budgets_of_later_periods():
     )
     assert played.stretches(0)[:3] == [(0, 12), (30, 42), (60, 72)]
     assert played.ran_ms(0) == 4 * 300
+
+
+def test_the_earliest_deadline_runs_and_preempts_as_soon_as_its_budget_is_filled():
+    # The last is due at 5, 10, 15, 20, the third at 10 and 20, the second at 20, the first at 40.
+    servers = [(5, 40), (7, 20), (1, 10), (1, 5)]
+    played = play(DeferrableServer, [reserved(backlog(100), *server) for server in servers], 19)
+    assert [played.stretches(which) for which in range(4)] == [
+        [(12, 15), (16, 18)],
+        [(2, 5), (6, 10)],
+        [(1, 2), (11, 12)],
+        [(0, 1), (5, 6), (10, 11), (15, 16)],
+    ]
+
+
+def test_one_that_denies_for_whole_periods_owes_them_but_for_its_budgets():
+    # 25 ms are six budgets of 4 and 1 ms of the seventh, which is that of [60, 70).
+    scheduler, vcoproc = DeferrableServer({}), VcoprocId(1, 0)
+    scheduler.add(vcoproc, {"budget": 4 * MS, "period": 10 * MS, "extratime": 0}, 0)
+    scheduler.wake(vcoproc, 0)
+    scheduler.ran(Ran(vcoproc, 0, 25 * MS, 21 * MS, 0, 25 * MS))
+    assert scheduler.pick(30 * MS, None) == Idle(40 * MS)
+    assert scheduler.pick(59 * MS, None) == Idle(60 * MS)
+    assert scheduler.pick(60 * MS, None) == Run(vcoproc, 3 * MS, 70 * MS)
+
+
+def test_a_debt_is_paid_by_each_period_that_passes_asleep_or_not():
+    # 12 ms in one with 4 in each 10: the debt of 8 is 4 at 20, and nothing from 30 on.
+    for woken_ms, answer in ((15, Idle(20 * MS)), (25, Idle(30 * MS)), (35, Run(VcoprocId(1, 0), 4 * MS, 40 * MS))):
+        scheduler, vcoproc = DeferrableServer({}), VcoprocId(1, 0)
+        scheduler.add(vcoproc, {"budget": 4 * MS, "period": 10 * MS, "extratime": 0}, 0)
+        scheduler.wake(vcoproc, 0)
+        scheduler.ran(Ran(vcoproc, 0, 12 * MS, 8 * MS, 0, 12 * MS))
+        scheduler.sleep(vcoproc, 12 * MS)
+        scheduler.wake(vcoproc, woken_ms * MS)
+        assert scheduler.pick(woken_ms * MS, None) == answer
 
 
 def test_with_extratime_only_what_one_ran_while_it_denied_is_a_debt():

@@ -4,6 +4,9 @@ The model's vcoprocs have been there for more than 2 s; ours are new, so `new-fi
 when they are new no more.
 """
 
+from coprocsim.model import VcoprocId
+from coprocsim.parameters import Scope
+from coprocsim.schedulers.base import Run
 from coprocsim.schedulers.timebased import TimeBased
 from tests.machines import MS
 from tests.theory.stage import Task, backlog, play
@@ -46,3 +49,18 @@ def test_a_job_longer_than_ten_periods_is_paid_for():
     # 3 s at a time, of which each wipe forgives one budget of 50 ms of 1 s: at most 55 % in the long run, and one job.
     played = play(TimeBased, [backlog(3000, ",uncuttable=all"), backlog(1)], 60_000, new_first=0)
     assert played.ran_ms(0) <= 0.55 * 60_000 + 3000
+
+
+def test_those_with_a_budget_take_turns_of_a_tick():
+    played = play(TimeBased, [backlog(1)] * 3, 30, new_first=0)
+    order = [which for _, which in played.order()]
+    assert len(order) >= 30
+    assert all({*order[at : at + 3]} == {0, 1, 2} for at in range(len(order) - 2))
+
+
+def test_of_new_ones_the_newest_runs_first():
+    timebased, older, newer = TimeBased(TimeBased.defaults(Scope.COPROC)), VcoprocId(1, 0), VcoprocId(2, 0)
+    for at_ms, vcoproc in ((0, older), (500, newer)):
+        timebased.add(vcoproc, {"weight": 1}, at_ms * MS)
+        timebased.wake(vcoproc, at_ms * MS)
+    assert timebased.pick(600 * MS, None) == Run(newer, MS)

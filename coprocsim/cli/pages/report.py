@@ -40,10 +40,25 @@ def _head(report: Report, title: str) -> Iterator[str]:
     passed = show_duration(report.machine.now_ps)
     yield f"<h1>{escape(title)}</h1>"
     yield f"<p>{escape(coprocs)}{passed} since boot, seed {report.machine.seed}.</p>"
+    yield from (f"<p>{escape(line)}</p>" for line in _headlines(report))
     if report.lines:
         yield "<nav>"
         yield from (f'<a href="#{name.lower()}">{name}</a>' for name in _SECTIONS)
         yield "</nav>"
+
+
+def _headlines(report: Report) -> Iterator[str]:
+    """Yield what a reader in a hurry wants to know: which jobs did not end well, and what has failed."""
+    for each in report.vcoprocs:
+        lost = {"late": each.missed - each.abandoned, "given up": each.abandoned, "dropped": each.dropped}
+        lost["failed"] = each.failed
+        said = ", ".join(f"{count:,} {how}" for how, count in lost.items() if count)
+        if said:
+            yield f"{each.domain} on {each.coproc}: of {each.released:,} jobs {said}."
+    yield from (f"{line.coproc} has failed: {line.failure}." for line in report.lines if line.failure)
+    broken = sum(rule.findings for rule in report.verdict.rules)
+    if broken:
+        yield f"Isolation: {many(broken, 'finding')}."
 
 
 def _schedule(report: Report) -> Iterator[str]:

@@ -19,4 +19,9 @@ DRIVERS: dict[str, type[Driver]] = {
 
 def driver_for(site: GuestSite) -> Driver:
     """Return the driver of a guest at `site`."""
-    return DRIVERS.get(site.hardware, Driver)(site)
+    return driver_of(site.hardware)(site)
+
+
+def driver_of(hardware: str) -> type[Driver]:
+    """Return the driver that is written for a hardware model."""
+    return DRIVERS.get(hardware, Driver)
