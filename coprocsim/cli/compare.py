@@ -2,17 +2,30 @@
 
 import os
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 import click
 
 from coprocsim.cli import offered
 from coprocsim.cli.arguments import coprocs, duration, settings
+from coprocsim.cli.messages import printable
 from coprocsim.cli.progress import progress_bar
-from coprocsim.cli.tables import heading, json_option, left, milliseconds, print_json, right, table
+from coprocsim.cli.tables import (
+    COLUMNS,
+    command_lines,
+    heading,
+    json_option,
+    left,
+    milliseconds,
+    print_json,
+    right,
+    table,
+)
 from coprocsim.cli.written import written
 
 if TYPE_CHECKING:
@@ -20,16 +33,17 @@ if TYPE_CHECKING:
     from coprocsim.toolstack.compare import Choice, Comparison
     from coprocsim.toolstack.control import Progress
 
-_WIDTH = 80
 _BAR_WIDTH = 40
+# A name that is no longer is a good title of a column.
+_NAME_WIDTH = 12
 # What a bar is drawn with where there are only letters; eighths of a place are rounded.
 _PLAIN = str.maketrans("█▉▊▋▌▍▎▏", "#####   ")
 
 
 @click.command(
     "compare",
-    epilog="Example: coprocsim compare --algorithm rrobin,priority,edf --for 10s; "
-    'coprocsim compare --choice "rrobin slice=5ms" --choice "rrobin slice=20ms" --for 10s',
+    epilog="Example: coprocsim compare --coproc gpu0 --algorithm rrobin,priority,edf --for 2s; "
+    'coprocsim compare --coproc gpu0 --choice "rrobin slice=5ms" --choice "rrobin slice=20ms" --for 2s',
 )
 @click.option(
     "--algorithm",
@@ -67,7 +81,9 @@ def compare_command(
     """Compare choices of how a coproc is shared.
 
     The machine goes on from here under each, and what becomes of it is shown side by side. Each choice is what `sched
-    set` would be told, with the same load and seed. The machine itself is not changed. `*` marks the best of a row.
+    set` would be told, with the same load and seed. The machine itself is not changed; what is said below the table
+    changes it. `*` marks the best of a row. Missed is every job that was not done by its deadline, be it done later,
+    given up, dropped, lost or still open.
     """
     names = [*(name for text in algorithms for name in text.split(",")), *worded]
     choices = [_choice(name, common) for name in names]
@@ -94,7 +110,10 @@ def compare_command(
                 "coproc": comparison.coproc,
                 "from_ps": comparison.from_ps,
                 "to_ps": comparison.to_ps,
-                "choices": comparison.outcomes,
+                "choices": [
+                    {**each._asdict(), "commands": [f"coprocsim {command}" for command in commands]}
+                    for each, commands in zip(comparison.outcomes, comparison.commands, strict=True)
+                ],
             }
         )
     else:
@@ -140,32 +159,62 @@ def _choice(text: str, common: Sequence[str]) -> "Choice":
 
 
 def _print_tables(comparison: "Comparison", found: "Sequence[Figure]") -> None:
-    """Print a column for each choice; those that do not fit beside each other stand below."""
+    """Print a column for each choice; those that do not fit beside each other stand below. Then how to have each."""
+    from coprocsim.observe.comparison import without_work
     from coprocsim.units import show_duration, show_instant
 
-    idle = _idle(found)
-    found = [figure for figure in found if figure.domain not in idle]
     passed = show_duration(comparison.to_ps - comparison.from_ps)
     heading(f"{comparison.coproc}: {passed} from {show_instant(comparison.from_ps)} s on; * is best")
-    names = [each.choice for each in comparison.outcomes]
-    titles = [(figure.domain or comparison.coproc, figure_title(figure)) for figure in found]
-    columns = [[_marked(figure, place) for figure in found] for place in range(len(names))]
-    widths = [max(len(name) + 1, *map(len, cells)) + 2 for name, cells in zip(names, columns, strict=True)]
-    room = _WIDTH - max(len(of) for of, _ in titles) - max(len(title) for _, title in titles) - 2
-    for number, places in enumerate(_fitting(widths, room)):
+    names = titles_of_choices(comparison, found)
+    for name, each in zip(names, comparison.outcomes, strict=True):
+        if name != each.choice:
+            print(textwrap.fill(f"{name}: {printable(each.choice)}", COLUMNS, subsequent_indent="   "))
+    titles, columns = _cells(comparison, found)
+    widths = _widths(names, columns)
+    for number, places in enumerate(_fitting(widths, _room(titles))):
         if number:
             print()
         rows = [(*title, *(columns[place][row] for place in places)) for row, title in enumerate(titles)]
         table([*left("Of", "Figure"), *right(*(f"{names[place]} " for place in places))], rows)
+    idle = without_work(comparison.outcomes)
     if idle:
         print(f"without work: {', '.join(idle)}")
+    print()
+    room = COLUMNS - 2 - max(len(name) for name in ("Choice", *names))
+    lines = []
+    for name, commands in zip(names, comparison.commands, strict=True):
+        typed = [line for command in commands for line in command_lines(f"coprocsim {command}", room)]
+        lines += [(name if number == 0 else "", line) for number, line in enumerate(typed)]
+    table(left("Choice", "Commands"), lines)
 
 
-def _idle(found: "Sequence[Figure]") -> list[str]:
-    """Return the domains that have had no work under any choice: nothing of theirs is worth a row."""
-    domains = dict.fromkeys(figure.domain for figure in found if figure.domain is not None)
-    working = {figure.domain for figure in found if any(figure.values)}
-    return [domain for domain in domains if domain not in working]
+def titles_of_choices(comparison: "Comparison", found: "Sequence[Figure]") -> list[str]:
+    """Return what each choice is called: as it was typed, but a letter for a long one where not all have room.
+
+    Room is needed for all columns beside each other, and for the commands beside the names.
+    """
+    typed = [each.choice for each in comparison.outcomes]
+    titles, columns = _cells(comparison, found)
+    longest = max(len(f"coprocsim {command}") for commands in comparison.commands for command in commands)
+    if sum(_widths(typed, columns)) <= _room(titles) and max(map(len, typed)) + 2 + longest <= COLUMNS:
+        return typed
+    letters = (letter for letter in ascii_uppercase if letter not in typed)
+    return [name if len(name) <= _NAME_WIDTH else next(letters, name) for name in typed]
+
+
+def _cells(comparison: "Comparison", found: "Sequence[Figure]") -> tuple[list[tuple[str, str]], list[list[str]]]:
+    """Return the two titles of each row, and the other cells by column."""
+    titles = [(figure.domain or comparison.coproc, figure_title(figure)) for figure in found]
+    return titles, [[_marked(figure, place) for figure in found] for place in range(len(comparison.outcomes))]
+
+
+def _widths(names: Sequence[str], columns: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(name) + 1, *map(len, cells)) + 2 for name, cells in zip(names, columns, strict=True)]
+
+
+def _room(titles: Sequence[tuple[str, str]]) -> int:
+    """Return how much room there is beside the titles of the rows."""
+    return COLUMNS - max(len(of) for of, _ in titles) - max(len(title) for _, title in titles) - 2
 
 
 def _fitting(widths: Sequence[int], room: int) -> Iterator[list[int]]:
@@ -209,7 +258,7 @@ def _print_bars(comparison: "Comparison", found: "Sequence[Figure]") -> None:
 
     coloured = wants_colour(sys.stdout)
     console = Console(file=sys.stdout, no_color=not coloured, highlight=False, width=200)
-    names = [each.choice for each in comparison.outcomes]
+    names = titles_of_choices(comparison, found)
     for figure in found:
         if not figure.best:
             continue

@@ -3,11 +3,12 @@
 Everything is of the span that was compared, not since boot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from coprocsim.observe.jobs import JobCount, Jobs
 from coprocsim.observe.stats import CoprocStats, Spread, VcoprocStats, coproc_stats, jain, vcoproc_stats
 from coprocsim.observe.view import view_of
 from coprocsim.snapshot import Snapshot
@@ -17,7 +18,10 @@ _IN_MEMORY = Path("memory")
 
 
 class VcoprocOutcome(NamedTuple):
-    """What a vcoproc had and did; `share` is of its coproc's time, `latency` of the jobs done, None if none was."""
+    """What a vcoproc had and did; `share` is of its coproc's time, `latency` of the jobs done, None if none was.
+
+    From `released` to `missed` it is what `jobs.Jobs` says; `done` is in time or late.
+    """
 
     domain: str
     domain_id: int
@@ -26,9 +30,22 @@ class VcoprocOutcome(NamedTuple):
     run_ps: int
     wait_ps: int
     switches: int
+    released: int
     done: int
+    in_time: int
+    late: int
+    abandoned: int
+    dropped: int
+    failed: int
+    open: int
+    overdue: int
     missed: int
     latency: Spread | None
+
+    @property
+    def works(self) -> bool:
+        """Whether it has had anything to do."""
+        return bool(self.run_ps or self.wait_ps or self.released or self.open)
 
 
 class Outcome(NamedTuple):
@@ -48,12 +65,19 @@ class Outcome(NamedTuple):
     vcoprocs: tuple[VcoprocOutcome, ...]
 
 
-def outcome(choice: str, coproc: str, before: Snapshot, after: Snapshot) -> Outcome:
-    """Return what happened between two different instants; histograms and longest times were empty at the first."""
+def outcome(choice: str, coproc: str, before: Snapshot, after: Snapshot, jobs: JobCount) -> Outcome:
+    """Return what happened between two different instants; histograms and longest times were empty at the first.
+
+    `jobs` has seen all rows of the trace between them. A domain that is dying takes no part.
+    """
     was, now = _coproc(before, coproc), _coproc(after, coproc)
     earlier = {each.vcoproc: each for each in _vcoprocs(before, coproc)}
     elapsed_ps = now.elapsed_ps - was.elapsed_ps
-    vcoprocs = tuple(_vcoproc(earlier[each.vcoproc], each, elapsed_ps) for each in _vcoprocs(after, coproc))
+    became = jobs.until(after.machine.now_ps, after.jobs)
+    vcoprocs = tuple(
+        _vcoproc(earlier[each.vcoproc], each, elapsed_ps, became.get(each.vcoproc, Jobs()))
+        for each in _vcoprocs(after, coproc)
+    )
     return Outcome(
         choice,
         next(row.algorithm for row in after.coprocs if row.coproc_id == coproc),
@@ -76,10 +100,12 @@ def _coproc(snapshot: Snapshot, coproc: str) -> CoprocStats:
 
 
 def _vcoprocs(snapshot: Snapshot, coproc: str) -> list[VcoprocStats]:
-    return list(vcoproc_stats(view_of(snapshot, _IN_MEMORY), coproc, histograms=snapshot.histograms))
+    dying = {row.domain_id for row in snapshot.domains if row.dying}
+    found = vcoproc_stats(view_of(snapshot, _IN_MEMORY), coproc, histograms=snapshot.histograms)
+    return [each for each in found if each.domain_id not in dying]
 
 
-def _vcoproc(was: VcoprocStats, now: VcoprocStats, elapsed_ps: int) -> VcoprocOutcome:
+def _vcoproc(was: VcoprocStats, now: VcoprocStats, elapsed_ps: int, jobs: Jobs) -> VcoprocOutcome:
     run_ps = now.run_ps - was.run_ps
     return VcoprocOutcome(
         now.domain,
@@ -89,8 +115,16 @@ def _vcoproc(was: VcoprocStats, now: VcoprocStats, elapsed_ps: int) -> VcoprocOu
         run_ps,
         now.wait_ps - was.wait_ps,
         now.switches - was.switches,
-        now.done - was.done,
-        now.missed - was.missed,
+        jobs.released,
+        jobs.in_time + jobs.late,
+        jobs.in_time,
+        jobs.late,
+        jobs.abandoned,
+        jobs.dropped,
+        jobs.failed,
+        jobs.open,
+        jobs.overdue,
+        jobs.missed,
         now.latency,
     )
 
@@ -120,7 +154,8 @@ DECIMALS = {Kind.COUNT: 0, Kind.INDEX: 4, Kind.PERCENT: 2, Kind.TIME: 0}
 class Figure(NamedTuple):
     """One figure under each choice: of `domain`, or of the coproc where that is None; times in ps.
 
-    `best` are the choices under which it is best as far as it is shown, by their places; none where all are equal.
+    `best` are the choices under which it is best as far as it is shown, by their places; none where all are equal, and
+    where neither more nor less is better.
     """
 
     domain: str | None
@@ -131,26 +166,74 @@ class Figure(NamedTuple):
 
 
 def figures(outcomes: Sequence[Outcome]) -> list[Figure]:
-    """Return all figures of outcomes that have the same vcoprocs. More is better of shares, fairness and jobs done."""
-    missed = [sum(each.missed for each in outcome.vcoprocs) for outcome in outcomes]
+    """Return the figures of outcomes that have the same vcoprocs, as far as they say something.
+
+    More is better of shares, fairness and jobs in time. What became of the other jobs is good or bad only in what it
+    leaves in time and missed: an algorithm that lets nobody finish has no late jobs. In the same way latencies are of
+    the jobs done, and so only a choice that misses no more jobs than any other can have the best.
+    """
     elapsed = [each.run_ps + each.switch_ps + each.idle_ps + each.failed_ps for each in outcomes]
     overhead = [100 * each.switch_ps / all_ps for each, all_ps in zip(outcomes, elapsed, strict=True)]
+    by_domain = [of_one for of_one in zip(*(each.vcoprocs for each in outcomes), strict=True) if _work(of_one)]
     found = [
-        _figure(None, "Fairness", Kind.INDEX, [each.fairness for each in outcomes], more=True),
         _figure(None, "Switches", Kind.COUNT, [each.switches for each in outcomes]),
         _figure(None, "Switching", Kind.PERCENT, overhead),
-        _figure(None, "Missed", Kind.COUNT, missed),
     ]
-    for of_one in zip(*(each.vcoprocs for each in outcomes), strict=True):
-        domain, latencies = of_one[0].domain, [each.latency for each in of_one]
-        found += [
-            _figure(domain, "Share", Kind.PERCENT, [100 * each.share for each in of_one], more=True),
-            _figure(domain, "Done", Kind.COUNT, [each.done for each in of_one], more=True),
-            _figure(domain, "Missed", Kind.COUNT, [each.missed for each in of_one]),
-            _figure(domain, "Latency p99", Kind.TIME, [None if each is None else each.p99_ps for each in latencies]),
-            _figure(domain, "Latency max", Kind.TIME, [None if each is None else each.max_ps for each in latencies]),
+    if len(by_domain) > 1:
+        # Of a single domain they would be its own once more.
+        sums = [
+            (sum(each.in_time for each in of), sum(each.missed for each in of)) for of in zip(*by_domain, strict=True)
         ]
+        found = [
+            _figure(None, "Fairness", Kind.INDEX, [each.fairness for each in outcomes], more=True),
+            *found,
+            _figure(None, "In time", Kind.COUNT, [in_time for in_time, _ in sums], more=True),
+            _figure(None, "Missed", Kind.COUNT, [missed for _, missed in sums]),
+        ]
+    for of_one in by_domain:
+        found += _figures_of(of_one)
     return found
+
+
+def without_work(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the domains that have had nothing to do under any choice: they have no figures."""
+    by_domain = zip(*(each.vcoprocs for each in outcomes), strict=True)
+    return [of_one[0].domain for of_one in by_domain if not _work(of_one)]
+
+
+def _work(of_one: Sequence[VcoprocOutcome]) -> bool:
+    return any(each.works for each in of_one)
+
+
+def _figures_of(of_one: Sequence[VcoprocOutcome]) -> Iterator[Figure]:
+    """Yield the figures of a domain."""
+    domain, latencies = of_one[0].domain, [each.latency for each in of_one]
+    missed = [each.missed for each in of_one]
+    fewest = {place for place, count in enumerate(missed) if count == min(missed)}
+    yield _figure(domain, "Share", Kind.PERCENT, [100 * each.share for each in of_one], more=True)
+    yield _told(domain, "Released", [each.released for each in of_one])
+    yield _figure(domain, "In time", Kind.COUNT, [each.in_time for each in of_one], more=True)
+    yield _figure(domain, "Missed", Kind.COUNT, missed)
+    for figure in (
+        _told(domain, "Late", [each.late for each in of_one]),
+        _told(domain, "Quit", [each.abandoned for each in of_one]),
+        _told(domain, "Dropped", [each.dropped for each in of_one]),
+        _told(domain, "Failed", [each.failed for each in of_one]),
+        _told(domain, "Overdue", [each.overdue for each in of_one]),
+    ):
+        if any(figure.values):
+            yield figure
+    for title, times in (
+        ("Latency p99", [None if each is None else each.p99_ps for each in latencies]),
+        ("Latency max", [None if each is None else each.max_ps for each in latencies]),
+    ):
+        figure = _figure(domain, title, Kind.TIME, times)
+        yield figure._replace(best=figure.best & fewest)
+
+
+def _told(domain: str, title: str, values: Sequence[int]) -> Figure:
+    """Return a figure of which neither more nor less is better."""
+    return Figure(domain, title, Kind.COUNT, tuple(values), frozenset())
 
 
 def _figure(

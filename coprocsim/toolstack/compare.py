@@ -25,6 +25,7 @@ from coprocsim.hypervisor.machine import Hypervisor
 from coprocsim.hypervisor.state import Board, Coproc, Spread
 from coprocsim.model import Setting
 from coprocsim.observe.comparison import Outcome, outcome
+from coprocsim.observe.jobs import JobCount
 from coprocsim.options.build import Build
 from coprocsim.plugins import RaisedElsewhere, raised_in
 from coprocsim.schedulers import ALGORITHMS
@@ -35,6 +36,7 @@ from coprocsim.toolstack.lookup import coproc_named, vcoproc_named
 from coprocsim.toolstack.parts import parts_of
 from coprocsim.toolstack.schedule import set_coproc, set_vcoproc
 from coprocsim.toolstack.session import board_of
+from coprocsim.toolstack.typed import sched_set
 
 # How often to look how far the processes are.
 _LOOK_S = 0.1
@@ -54,15 +56,22 @@ class Choice:
     settings: tuple[Setting, ...] = ()
     of_domains: tuple[tuple[str, tuple[Setting, ...]], ...] = ()
 
+    def commands(self, coproc_id: str) -> tuple[str, ...]:
+        """Return what has to be typed for it, after `coprocsim`."""
+        of_all = [sched_set(coproc_id, self.algorithm, self.settings)] if self.algorithm or self.settings else []
+        each = (sched_set(coproc_id, None, settings, domain=domain) for domain, settings in self.of_domains)
+        return (*of_all, *each)
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What became of `coproc` from one instant to the other under each choice."""
+    """What became of `coproc` from one instant to the other under each choice, and the commands that make it so."""
 
     coproc: str
     from_ps: int
     to_ps: int
     outcomes: tuple[Outcome, ...]
+    commands: tuple[tuple[str, ...], ...]
 
 
 def compare(
@@ -85,7 +94,8 @@ def compare(
         except CoprocsimError as error:
             raise CoprocsimError(f"choice `{choice.name}`: {error.what}", why=error.why, hint=error.hint) from error
     outcomes = _outcomes(snapshot, coproc_id, choices, duration_ps, progress)
-    return Comparison(coproc_id, board.now_ps, until_ps, tuple(outcomes))
+    commands = tuple(choice.commands(coproc_id) for choice in choices)
+    return Comparison(coproc_id, board.now_ps, until_ps, tuple(outcomes), commands)
 
 
 def _only_one(board: Board) -> Coproc:
@@ -223,11 +233,13 @@ def run_choice(snapshot: Snapshot, coproc_id: str, choice: Choice, duration_ps: 
         vcoproc.spread = Spread()
         counters = vcoproc.counters
         counters.latency_ps_max = counters.wait_ps_max = counters.entry_ps_max = 0
-    before = rest.to_rows(board, snapshot.machine)
+    before, jobs = rest.to_rows(board, snapshot.machine), JobCount(board.now_ps)
+    board.trace.clear()
 
     def run_until(until_ps: int) -> None:
         hypervisor.run_until(until_ps)
+        jobs.see(board.trace)
         board.trace.clear()
 
     run_in_pieces(board, run_until, board.now_ps + duration_ps, progress)
-    return outcome(choice.name, coproc_id, before, rest.to_rows(board, snapshot.machine))
+    return outcome(choice.name, coproc_id, before, rest.to_rows(board, snapshot.machine), jobs)
