@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from coprocsim.analysis.bounds import Bound, Verdict, bounds
 from coprocsim.analysis.loads import Shared, User
@@ -12,7 +13,7 @@ FREE = Shared("priority", {}, cycle_ps=0, switch_ps=0)
 TURNS = replace(FREE, algorithm="rrobin", settings={"slice": 2, "wake": "tail"})
 
 
-def job(work: int, period: int | None, **more: int) -> Demand:
+def job(work: int, period: int | None, **more: Any) -> Demand:
     """Return a demand whose deadline is its period, and of which all can be cut."""
     return replace(Demand(work, 0, period, deadline_ps=period, places=2), **more)
 

@@ -365,19 +365,6 @@ def test_the_commands_below_the_table_make_the_choice(home, tmp_path):
     assert (own["denying"], own["frames"]) == ("9", "0")
 
 
-def test_the_examples_of_the_help_work_for_the_guests_of_the_readme(tmp_path):
-    home = Home(tmp_path)
-    home.quickly("boot dts/system.dtb")
-    for guest in ("instrument-cluster", "infotainment"):
-        assert "is created" in home.quickly(f"domain create domains/{guest}.cfg")
-    text = " ".join(home.quickly("compare --help").partition("Example: ")[2].split())
-    examples = [example.strip().removeprefix("coprocsim ") for example in text.split(";")]
-    assert len(examples) == 2
-    for example in examples:
-        output = home.quickly(example)
-        assert output.startswith("gpu0: "), output
-
-
 def test_the_table_fits_80_columns_and_has_every_choice(home):
     output = home.quickly("compare --algorithm rrobin,priority,edf,fair,credit,cbs,timebased,fixed --for 30ms")
     assert max(len(line) for line in output.splitlines()) <= 80

@@ -13,6 +13,7 @@ import click
 
 from coprocsim.cli import offered
 from coprocsim.cli.arguments import coprocs, duration, settings
+from coprocsim.cli.examples import examples
 from coprocsim.cli.messages import printable
 from coprocsim.cli.progress import progress_bar
 from coprocsim.cli.tables import (
@@ -42,8 +43,10 @@ _PLAIN = str.maketrans("█▉▊▋▌▍▎▏", "#####   ")
 
 @click.command(
     "compare",
-    epilog="Example: coprocsim compare --coproc gpu0 --algorithm rrobin,priority,edf --for 2s; "
-    'coprocsim compare --coproc gpu0 --choice "rrobin slice=5ms" --choice "rrobin slice=20ms" --for 2s',
+    epilog=examples(
+        "coprocsim compare --coproc gpu0 --algorithm rrobin,edf --for 2s",
+        "coprocsim compare --coproc gpu0 --choice slice=5ms --choice fair --for 2s",
+    ),
 )
 @click.option(
     "--algorithm",

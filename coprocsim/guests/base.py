@@ -61,7 +61,8 @@ class Demand:
     A job has `least_work_ps` (0: nobody knows) to `work_ps` of work, of which `uncuttable_ps` keep the coproc from
     switching. From one release to the n-th after it there are at least n `period_ps` less `jitter_ps`. A job is due
     `deadline_ps` after its release (None: never), and the guest knows of its end after `reaction_ps`. The coproc takes
-    as many of its jobs as it has `places`; further ones wait until the driver knows of an end.
+    as many of its jobs as it has `places`; further ones wait until the driver knows of an end. Jobs that are listed are
+    not `endless`: so many of them say nothing of the long run.
     """
 
     work_ps: int | None = None
@@ -72,6 +73,7 @@ class Demand:
     reaction_ps: int = 0
     places: int = 1
     least_work_ps: int = 0
+    endless: bool = True
 
 
 NOTHING = Demand(work_ps=0, uncuttable_ps=0)

@@ -1,7 +1,9 @@
 """Jobs whose releases are given one by one."""
 
+from dataclasses import replace
 from itertools import pairwise
 
+from coprocsim.guests.base import Demand
 from coprocsim.guests.jobs import JobGuest
 from coprocsim.guests.options import Options
 from coprocsim.units import TIMELINE_END_PS
@@ -19,6 +21,9 @@ class Trace(JobGuest):
     def read_options(self, options: Options) -> None:
         self._arrivals = options.arrivals()
         super().read_options(options)
+
+    def demand(self) -> Demand:
+        return replace(super().demand(), endless=False)
 
     def release_ps(self, number: int, previous_ps: int) -> int | None:
         return self.site.start_ps + self._arrivals[number][0] if number < len(self._arrivals) else None

@@ -200,7 +200,7 @@ def _overload(coproc: Coproc, found: Sequence[Analysed]) -> Iterator[Risk]:
     parts = [
         (each.vcoproc, Fraction(each.demand.work_ps, each.demand.period_ps))
         for each in found
-        if each.demand.work_ps and each.demand.period_ps
+        if each.demand.work_ps and each.demand.period_ps and each.demand.endless
     ]
     if sum(part for _, part in parts) > 1:
         each = ", ".join(f"`{vcoproc.domain.name}` {percent(part)}" for vcoproc, part in parts)
