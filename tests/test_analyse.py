@@ -128,7 +128,7 @@ def test_nothing_is_ever_measured_beyond_its_bound(algorithm, data):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs", "fair", "timebased"])
-@settings(max_examples=150, suppress_health_check=FILTERED)
+@settings(max_examples=80, suppress_health_check=FILTERED)
 @given(st.data())
 def test_nothing_is_ever_measured_beyond_its_bound_on_any_platform(algorithm, data):
     assert_bounds_hold(("reference", "generic", "crypto", "xxc", "gsx", "dsp"), algorithm, data)

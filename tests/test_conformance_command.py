@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROJECT = Path(__file__).parents[1]
 # What was saved is not all restored: its interrupts are masked after a rest.
 FORGETFUL = """
@@ -29,9 +31,10 @@ def run(folder: Path, *arguments: str, code: str = "") -> subprocess.CompletedPr
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_mistake_is_shown_the_same_each_time_and_nothing_is_left_behind(tmp_path: Path):
     (tmp_path / "forgetful.py").write_text(FORGETFUL)
-    ask = ("conformance", "forgetful:Forgetful", "--examples", "40", "--json")
+    ask = ("conformance", "forgetful:Forgetful", "--examples", "15", "--json")
     first, second = run(tmp_path, *ask), run(tmp_path, *ask)
     assert (first.returncode, first.stdout) == (1, second.stdout)
     assert [path.name for path in tmp_path.iterdir()] == ["forgetful.py"]

@@ -23,9 +23,7 @@ _STEPS_MAX = 40
 
 @click.command(
     "conformance",
-    epilog=examples(
-        "coprocsim conformance rrobin --examples 20", "coprocsim conformance generic --kind platform --examples 20"
-    ),
+    epilog=examples("coprocsim conformance rrobin --examples 20"),
 )
 @click.argument("entry", metavar="ENTRY", shell_complete=offered.part)
 @click.option("--kind", type=click.Choice(_KINDS), help="What ENTRY is, if its name does not say.")

@@ -12,7 +12,7 @@ from coprocsim.schedulers.priority import FixedPriority
 from tests.machines import MS
 from tests.theory import stage
 
-EXAMPLES = settings(max_examples=100, deadline=None)
+EXAMPLES = settings(max_examples=60, deadline=None)
 # A cycle is a picosecond, so that nothing waits for a clock's edge.
 HZ = 10**12
 PS = 1 / MS

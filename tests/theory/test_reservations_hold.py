@@ -18,7 +18,7 @@ from tests.machines import MS
 from tests.theory.stage import Played, Task, backlog, costing, jobs, periodic, play, play_with, reserved
 
 # Many draws have no bound, and are drawn again.
-EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+EXAMPLES = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 # Of work that is cut a cycle is done again, and a wait is rounded up to one.
 HZ = 10**12
 CYCLES_MS = 1e-6
