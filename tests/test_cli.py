@@ -503,7 +503,7 @@ def test_output_that_cannot_be_written_is_an_error(looked_at):
     assert err == "error: cannot write the output: No space left on device; what the command does may be done\n"
 
 
-def on_a_terminal(home: Home, *arguments: str, **environment: str) -> str:
+def on_a_terminal(home: Home, *arguments: str, status: int = 0, **environment: str) -> str:
     """Return what a command says on a terminal."""
     master, slave = pty.openpty()
     process = home.start(*arguments, stdout=slave, stderr=slave, environment=environment)
@@ -515,7 +515,7 @@ def on_a_terminal(home: Home, *arguments: str, **environment: str) -> str:
         except OSError:
             break
     os.close(master)
-    assert process.wait(TIMEOUT_S) == 0
+    assert process.wait(TIMEOUT_S) == status
     return said.decode()
 
 
@@ -538,6 +538,27 @@ def test_an_error_is_coloured_on_a_terminal_only(home):
     process = home.start("boot", "no-such-file.dtb")
     assert process.communicate(timeout=TIMEOUT_S)[1].startswith("error: ")
     assert "\033[1;33mwarning\033[0m: " in on_a_terminal(home, "boot", "dts/minimal.dtb")
+
+
+def test_sentences_are_wrapped_at_words_on_a_terminal_only(home):
+    home.quickly("boot dts/system.dtb")
+    line = "a_name_that_is_longer_than_it_should_be = [ 'of a list that goes on and on', " + "'x', " * 20 + "] x\n"
+    (home.folder / "long.cfg").write_text(line)
+    plain = home.run("domain", "create", "long.cfg")[2].splitlines()
+    shown = on_a_terminal(home, "domain", "create", "long.cfg", status=1, NO_COLOR="1", COLUMNS="50").splitlines()
+    # The line of the file and its carets stay as they are.
+    assert line.rstrip() in plain[2]
+    assert plain[1:4] == shown[shown.index(plain[1]) :][:3]
+
+    home.quickly("domain create domains/instrument-cluster.cfg")
+    command = ("fault", "inject", "gpu0", "no-such-kind")
+    plain = home.run(*command)[2].splitlines()[-1:]
+    assert len(plain[0]) > 80
+    shown = on_a_terminal(home, *command, status=2, NO_COLOR="1").splitlines()[3:]
+    assert max(map(len, shown)) <= 80
+    assert shown[0].startswith("Error: ")
+    assert all(each.startswith(" " * len("Error: ") + "'") for each in shown[1:])
+    assert " ".join(each.strip() for each in shown) == plain[0]
 
 
 def test_which_check_is_being_made_is_shown_on_a_terminal_only(home):

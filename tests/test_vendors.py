@@ -7,6 +7,7 @@ from coprocsim.parameters import Scope, of_scope
 from coprocsim.schedulers import ALGORITHMS
 from coprocsim.sharing import SHARING
 from coprocsim.toolstack.vendors import Imported, load
+from tests.homes import Home
 
 CREDIT = """Cpupool Pool-0: tslice=30ms ratelimit=1000us migration-delay=0us
 Name                                ID Weight  Cap
@@ -87,8 +88,12 @@ def test_xl_gives_each_domain_its_own():
     [
         ("nvidia", "0x00030001", "slots of 3 ms: they are 3.003 ms at 333 Hz"),
         ("xe", "exec_quantum_ms=20", "that each VF has a quantum and a timeout of its own: here they are the coproc's"),
-        ("gim", "sched_interval=7 self_switch=500", "`self_switch=500`"),
-        ("xl", CREDIT, "`migration-delay=0us`"),
+        (
+            "gim",
+            "sched_interval=7 self_switch=500",
+            "`self_switch=500`: a turn here has a slice, and no other way to end it",
+        ),
+        ("xl", CREDIT, "`migration-delay=0us`: a coproc is one, nothing migrates"),
     ],
 )
 def test_what_does_not_carry_over_is_said(form, text, lost):
@@ -106,7 +111,11 @@ def test_what_does_not_carry_over_is_said(form, text, lost):
             "0x3d3c0003",
             "an averaging factor AA is 0x01 to 0x3c (1 to 60), a frequency FFF 0x03f to 0x3c0 (63 to 960)",
         ),
-        ("xe", "exec_quantum_ms=-1", "write `exec_quantum_ms=20 preempt_timeout_us=20000 sched_priority=normal`"),
+        (
+            "xe",
+            "exec_quantum_ms=-1",
+            "write `exec_quantum_ms=20 preempt_timeout_us=20000 sched_priority=normal`, or `low`, or `high`",
+        ),
         ("gim", "vf_num=2", "write lines of gim_config, `sched_interval=6`"),
         (
             "xl",
@@ -123,19 +132,57 @@ def test_what_is_none_is_refused_with_what_would_be_one(form, text, hint):
     assert refused.value.hint == hint
 
 
+def credit(weight: str, cap: str) -> str:
+    """What `xl sched-credit` prints of one domain with these."""
+    return CREDIT.replace("512   50", f"{weight}   {cap}")
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "settings", "lost"),
+    [
+        # A turn lasts 1000 s at the most, a weight is 65535.
+        ("xe", "exec_quantum_ms=9999999", {"slice": "1000s"}, "`slice=9999999ms`: here it is 1us to 1000s"),
+        ("gim", "sched_interval=9999999", {"slice": "1000s"}, "`slice=9999999ms`: here it is 1us to 1000s"),
+        ("xl", credit("99999", "0"), {"weight": "65535", "cap": "0"}, "of `cluster`: here it is 1 to 65535"),
+    ],
+)
+def test_a_value_beyond_the_limits_is_the_nearest_within(form, text, settings, lost):
+    imported = load(form, text)
+    check(imported)
+    assert settings in (imported.settings, imported.domains.get("cluster"))
+    assert lost in imported.lost[-1]
+
+
+def test_what_is_imported_for_a_coproc_can_be_typed(tmp_path):
+    home = Home(tmp_path)
+    value = "'" + CREDIT + "'"
+    # Without a machine nobody knows what there is.
+    assert "-d cluster" in home.quickly(f"import-settings xl {value} --coproc npu")
+    home.quickly("boot dts/system.dtb")
+    home.quickly("domain create domains/infotainment.cfg")
+    assert "sched set COPROC -d cluster" in home.quickly(f"import-settings xl {value}")
+    assert "error: no shared coproc `npu`" in home.quickly(f"import-settings xl {value} --coproc npu")
+    commands, _, lost = home.quickly(f"import-settings xl {value} --coproc gpu0").partition("does not carry over:\n")
+    assert "  what `cluster` has: there is no such domain with a vcoproc of `gpu0`\n" in lost
+    assert commands.count("\n") == 2, "the coproc and Domain-0"
+    for line in commands.splitlines():
+        assert "error" not in home.quickly(line.removeprefix("coprocsim "))
+
+
 @pytest.mark.parametrize(
     ("form", "text", "what"),
     [
-        ("gim", "sched_interval=0", "`slice` = 0s is out of range"),
-        ("xe", "exec_quantum_ms=9999999", "`slice` = 9999.999s is out of range"),
-        ("xl", CREDIT.replace("512", " -5"), "`weight` = `-5` is not a whole number"),
-        ("xl", CREDIT.replace("30ms", "7h"), "`slice`"),
+        ("gim", "sched_interval=0", " cannot be set here: `slice` = 0s is out of range"),
+        ("xl", credit("256", "-4"), " of `cluster` cannot be set here: `cap` = `-4` is not a whole number"),
+        ("xl", credit("0", "0"), " of `cluster` cannot be set here: `weight` = 0 is out of range"),
+        ("xl", CREDIT.replace("512", " -5"), " of `cluster` cannot be set here: `weight` = `-5` is not a whole number"),
+        ("xl", CREDIT.replace("30ms", "7h"), " cannot be set here: `slice`"),
     ],
 )
 def test_what_could_not_be_set_is_not_shown_as_a_command(form, text, what):
     with pytest.raises(CoprocsimError) as caught:
         load(form, text)
-    assert str(caught.value).startswith(f"what it says cannot be set here: {what}")
+    assert str(caught.value).startswith(f"what it says{what}")
 
 
 def test_a_number_with_a_leading_zero_is_refused():

@@ -63,7 +63,14 @@ def export(machine: Path, file: Path) -> None:
     print(f"{file}: `coprocsim replay {file}` does it again")
 
 
-@click.command("replay", epilog=examples("coprocsim replay", "coprocsim replay monday.machine --keep --machine monday"))
+@click.command(
+    "replay",
+    epilog=examples(
+        "coprocsim replay",
+        "coprocsim history export monday.machine",
+        "coprocsim replay monday.machine --keep --machine monday",
+    ),
+)
 @click.argument("file", metavar="[FILE]", type=click.Path(path_type=Path), required=False)
 @click.option("--keep", is_flag=True, help="Let the machine that comes out of FILE be up, to go on with it.")
 @json_option

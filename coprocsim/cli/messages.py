@@ -3,7 +3,10 @@
 import io
 import os
 import re
+import shutil
 import sys
+import textwrap
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -15,6 +18,9 @@ _COLOURS = {"error": "1;31", "warning": "1;33", "note": "1;34"}
 # What is quoted is cut where it is longer than any path or command that somebody wants to read.
 _LONG = re.compile(r"`([^`]{300,})`")
 _SHOWN = 60
+# What begins a sentence, and how wide a terminal is that does not say it.
+_LABEL = re.compile(r"(?:error|warning|note|Error| hint| why): ")
+_COLUMNS = 80
 
 
 def printable(text: str) -> str:
@@ -48,8 +54,29 @@ def _say(kind: str, text: str) -> None:
 
 
 def _print(kind: str, text: str, stream: TextIO) -> None:
-    shown = f"\033[{_COLOURS[kind]}m{kind}\033[0m" if wants_colour(stream) else kind
-    print(f"{shown}: {text}", file=stream)
+    said = _fitted(f"{kind}: {text}", stream)
+    if wants_colour(stream):
+        said = f"\033[{_COLOURS[kind]}m{kind}\033[0m{said.removeprefix(kind)}"
+    print(said, file=stream)
+
+
+def _fitted(text: str, stream: TextIO) -> str:
+    """Return `text` as it goes on `stream`: on a terminal sentences are wrapped at words, below their own beginning.
+
+    What stands in a file, a place, and what another program has said, stay as they are.
+    """
+    if not stream.isatty():
+        return text
+    columns = shutil.get_terminal_size((_COLUMNS, 24)).columns
+    return "\n".join(map(partial(_wrapped, columns=columns), text.split("\n")))
+
+
+def _wrapped(line: str, columns: int) -> str:
+    label = _LABEL.match(line)
+    if label is None or len(line) <= columns:
+        return line
+    below = " " * label.end()
+    return textwrap.fill(line, columns, subsequent_indent=below, break_long_words=False, break_on_hyphens=False)
 
 
 def error(text: str) -> None:
@@ -89,7 +116,7 @@ def misuse(found: click.ClickException) -> None:
     said = io.StringIO()
     found.show(said)
     sys.stdout.flush()
-    print(_of_lines(said.getvalue().rstrip("\n")), file=sys.stderr)
+    print(_fitted(_of_lines(said.getvalue().rstrip("\n")), sys.stderr), file=sys.stderr)
 
 
 def _lines(found: "CoprocsimError | Problem") -> list[str]:

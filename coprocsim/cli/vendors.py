@@ -1,6 +1,8 @@
 """`import-settings`: what another scheduler was told, as `sched set` here."""
 
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +10,9 @@ from coprocsim.cli import offered
 from coprocsim.cli.arguments import coprocs
 from coprocsim.cli.examples import examples
 from coprocsim.cli.tables import json_option, print_json
+
+if TYPE_CHECKING:
+    from coprocsim.toolstack.vendors import Imported
 
 _FORMATS = "nvidia|xe|gim|xl"
 
@@ -23,14 +28,11 @@ _LETTERS_MAX = 1_000_000
 @click.argument("form", metavar=_FORMATS, shell_complete=offered.settings_format)
 @click.argument("value", metavar="VALUE|-")
 @click.option(
-    "--coproc",
-    metavar="COPROC",
-    shell_complete=coprocs,
-    default="COPROC",
-    help="Whose settings these are to be, to be shown.",
+    "--coproc", metavar="COPROC", shell_complete=coprocs, help="Whose these are to be; must be there, if a machine is."
 )
 @json_option
-def import_settings_command(form: str, value: str, coproc: str, as_json: bool) -> None:
+@click.pass_obj
+def import_settings_command(machine: Path, form: str, value: str, coproc: str | None, as_json: bool) -> None:
     """Show what settings of another scheduler are here.
 
     Commands to type, and what does not carry over. nvidia: a value of RmPVMRL. xe: exec_quantum_ms=,
@@ -40,6 +42,8 @@ def import_settings_command(form: str, value: str, coproc: str, as_json: bool) -
     from coprocsim.toolstack import vendors
 
     imported = vendors.load(form, _standard_input() if value == "-" else value)
+    if coproc is not None:
+        imported = _for_coproc(machine, imported, coproc)
     if as_json:
         print_json(
             {
@@ -50,13 +54,28 @@ def import_settings_command(form: str, value: str, coproc: str, as_json: bool) -
             }
         )
         return
-    print(" ".join(("coprocsim sched set", coproc, "--algorithm", imported.algorithm, *_words(imported.settings))))
+    command = f"coprocsim sched set {coproc or 'COPROC'}"
+    print(" ".join((command, "--algorithm", imported.algorithm, *_words(imported.settings))))
     for domain, own in imported.domains.items():
-        print(" ".join(("coprocsim sched set", coproc, "-d", domain, *_words(own))))
+        print(" ".join((command, "-d", domain, *_words(own))))
     if imported.lost:
         print("does not carry over:")
         for each in imported.lost:
             print(f"  {each}")
+
+
+def _for_coproc(machine: Path, imported: "Imported", coproc: str) -> "Imported":
+    """Return what of it can be set on the machine that is up; all of it where none is."""
+    from coprocsim.observe.view import view
+    from coprocsim.store import NoMachine, read
+    from coprocsim.toolstack.vendors import for_coproc
+
+    try:
+        with read(machine) as file:
+            seen = view(file)
+    except NoMachine:
+        return imported
+    return for_coproc(imported, seen, coproc)
 
 
 def _words(settings: dict[str, str]) -> list[str]:

@@ -10,15 +10,15 @@ Nothing is changed: who imports sees what to type, and what of the original does
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from coprocsim.errors import CoprocsimError, did_you_mean
-from coprocsim.model import Setting
-from coprocsim.parameters import BadValue, Scope
+from coprocsim.observe.view import View
+from coprocsim.parameters import BadValue, Kind, Parameter, Scope, of_scope
 from coprocsim.schedulers import ALGORITHMS
 from coprocsim.sharing import SHARING
-from coprocsim.toolstack.parts import check_settings
+from coprocsim.units import parse_duration_ps
 
 _HZ_MIN, _HZ_MAX = 63, 960
 _MS_TEXT = "{}ms"
@@ -38,29 +38,60 @@ class Imported:
 
 
 def load(form: str, text: str) -> Imported:
-    """Return what `text` says in one of the FORMATS; CoprocsimError for what it does not say, or nobody could set."""
+    """Return what `text` says in one of the FORMATS; CoprocsimError for what it does not say, or makes no sense here.
+
+    A value that is out of the limits here is the nearest one within, and `lost` says so.
+    """
     if form not in FORMATS:
         raise CoprocsimError(f"no settings format `{form}`", hint=did_you_mean(form, FORMATS, "there are"))
-    found = FORMATS[form](text)
-    try:
-        _check(found)
-    except BadValue as error:
-        raise CoprocsimError(f"what it says cannot be set here: {error}", hint=error.hint) from error
+    return _within_limits(FORMATS[form](text))
+
+
+def for_coproc(imported: Imported, seen: View, coproc_name: str) -> Imported:
+    """Return what of it can be set on a machine: of those with a vcoproc of the coproc; LookupFailed if it is none."""
+    coproc = seen.coproc_named(coproc_name)
+    sharers = {seen.domains[row.domain_id].name for row in seen.of(coproc.coproc_id, None)}
+    missing = tuple(
+        f"what `{name}` has: there is no such domain with a vcoproc of `{coproc.coproc_id}`"
+        for name in imported.domains
+        if name not in sharers
+    )
+    domains = {name: own for name, own in imported.domains.items() if name in sharers}
+    return replace(imported, domains=domains, lost=(*imported.lost, *missing))
+
+
+def _within_limits(imported: Imported) -> Imported:
+    stated = ALGORITHMS[imported.algorithm].parameters
+    lost = list(imported.lost)
+    settings = _nearest(imported.settings, of_scope(stated, Scope.COPROC) | SHARING, "", lost)
+    own = of_scope(stated, Scope.VCOPROC)
+    domains = {name: _nearest(each, own, f" of `{name}`", lost) for name, each in imported.domains.items()}
+    return Imported(imported.algorithm, settings, domains, tuple(lost))
+
+
+def _nearest(settings: dict[str, str], known: dict[str, Parameter], whose: str, lost: list[str]) -> dict[str, str]:
+    """Return the nearest settings that are taken here, and note what is lost by that."""
+    found = {}
+    for name, text in settings.items():
+        parameter = known[name]
+        try:
+            parameter.parse(text)
+            found[name] = text
+        except BadValue as error:
+            value = _value(parameter, text)
+            if value <= 0:
+                raise CoprocsimError(f"what it says{whose} cannot be set here: {error}", hint=error.hint) from error
+            found[name] = parameter.show(min(max(value, parameter.minimum), parameter.maximum))
+            lost.append(f"`{name}={text}`{whose}: here it is {parameter.limits()}")
     return found
 
 
-def _check(found: Imported) -> None:
-    """Raise BadValue for what `sched set` would refuse."""
-    scheduler = ALGORITHMS[found.algorithm]
-    own = []
-    for name, value in found.settings.items():
-        if name in SHARING:
-            SHARING[name].parse(value)
-        else:
-            own.append(Setting(name, value))
-    check_settings(scheduler, Scope.COPROC, own)
-    for settings in found.domains.values():
-        check_settings(scheduler, Scope.VCOPROC, [Setting(name, value) for name, value in settings.items()])
+def _value(parameter: Parameter, text: str) -> int:
+    """Return a time or a number whether or not it is within the limits; -1 where it is none."""
+    try:
+        return parse_duration_ps(text, parameter.bare_unit) if parameter.kind is Kind.TIME else int(text)
+    except ValueError:
+        return -1
 
 
 def _refuse(text: str, hint: str) -> NoReturn:
@@ -123,7 +154,7 @@ def _strict(text: str, number: int, lost: list[str]) -> Imported:
 # ---------------------------------------------------------------- Xe
 
 
-_XE = "write `exec_quantum_ms=20 preempt_timeout_us=20000 sched_priority=normal`"
+_XE = "write `exec_quantum_ms=20 preempt_timeout_us=20000 sched_priority=normal`, or `low`, or `high`"
 
 
 def _pairs(text: str, known: Mapping[str, str], hint: str) -> dict[str, int | str]:
@@ -165,14 +196,19 @@ def _xe(text: str) -> Imported:
 
 
 _GIM = "write lines of gim_config, `sched_interval=6`"
-_GIM_NAMES = (
-    *("fb_option", "sched_option", "vf_num", "pf_fb", "vf_fb", "fb_clear", "max_quanta", "self_switch", "exclusive"),
-    *("sched_interval", "sched_interval_us", "hang_detect_timeout"),
-)
+_GIM_USED = ("sched_interval", "sched_interval_us", "hang_detect_timeout")
+# Why each of the others has no place here.
+_GIM_LOST = {
+    **dict.fromkeys(("fb_option", "pf_fb", "vf_fb"), "a coproc has no frame buffer here that would be divided"),
+    "fb_clear": "a coproc has no frame buffer here that would be cleared",
+    "vf_num": "there are as many vcoprocs here as domains that share the coproc",
+    "sched_option": "GIM's turns are round robin here, whichever way it chooses them",
+    **dict.fromkeys(("max_quanta", "self_switch", "exclusive"), "a turn here has a slice, and no other way to end it"),
+}
 
 
 def _gim(text: str) -> Imported:
-    given = _pairs(re.sub(r"#.*", "", text), dict.fromkeys(_GIM_NAMES, "[0-9]{1,9}"), _GIM)
+    given = _pairs(re.sub(r"#.*", "", text), dict.fromkeys((*_GIM_USED, *_GIM_LOST), "[0-9]{1,9}"), _GIM)
     settings = {}
     if "sched_interval" in given:
         settings["slice"] = _MS_TEXT.format(given["sched_interval"])
@@ -182,8 +218,8 @@ def _gim(text: str) -> Imported:
         settings["switch-timeout"] = _MS_TEXT.format(given["hang_detect_timeout"])
     if not settings:
         _refuse(text, _GIM)
-    used = {"sched_interval", "sched_interval_us", "hang_detect_timeout"}
-    return Imported("rrobin", settings, lost=tuple(f"`{name}={given[name]}`" for name in given if name not in used))
+    lost = tuple(f"`{name}={given[name]}`: {why}" for name, why in _GIM_LOST.items() if name in given)
+    return Imported("rrobin", settings, lost=lost)
 
 
 # ---------------------------------------------------------------- xl
@@ -212,7 +248,11 @@ def _credit(lines: list[str], rows: list[dict[str, str]]) -> Imported:
         settings["slice"] = pool["tslice"]
     if "ratelimit" in pool:
         settings["ratelimit"] = pool["ratelimit"]
-    lost = tuple(f"`{name}={value}`" for name, value in pool.items() if name not in {"tslice", "ratelimit", "sched"})
+    lost = tuple(
+        f"`{name}={value}`: {'a coproc is one, nothing migrates' if 'migr' in name else 'nothing here is like it'}"
+        for name, value in pool.items()
+        if name not in {"tslice", "ratelimit", "sched"}
+    )
     domains = {}
     for row in rows:
         cap = int(row["Cap"])
