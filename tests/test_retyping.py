@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from typing import get_args
 
 import click
 import pytest
@@ -10,6 +11,7 @@ from coprocsim.cli.root import root
 from coprocsim.model import TraceRow
 from coprocsim.snapshot import HistoryRow, Snapshot
 from coprocsim.store import read
+from coprocsim.toolstack.deeds import Done
 from coprocsim.units import TIMELINE_END_PS
 from tests.homes import Home
 
@@ -96,6 +98,8 @@ def test_what_the_history_says_does_the_same_when_it_is_typed(home):
         output = home.quickly(f"--machine other {entry['command']}")
         assert "error" not in output, f"{entry['command']}: {output}"
     assert rows(home, "other") == rows(home, "default")
+    done = {json.loads(row.deed)["deed"] for row in rows(home, "other")[2]}
+    assert done == {each.__struct_config__.tag for each in get_args(Done)}, "nothing that can be done is left out"
     assert len(rows(home, "other")[1]) > 300
 
 
