@@ -15,11 +15,6 @@ SCF = "/chosen/scf-0"
 DEVICE = {"compatible": "coprocsim,generic", "interrupts": [0, 20, 4]}
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path)
-
-
 def tree(home: Home, shared: NodeDict | None = None, **others: object) -> None:
     """Write `own.dtb`, in which nothing is wrong but what `shared` and `others` say."""
     (home.folder / "own.dtb").write_bytes(blob(machine(gpu(**DEVICE), shared, **others)))

@@ -1,7 +1,6 @@
 """`check`: what only shows when a tree and all its guests are looked at together, each with its whole message."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -11,11 +10,6 @@ from tests.installed import needs_dtc
 
 # Leaves in 25 us, enters in 25 us.
 DEVICE = {"compatible": "coprocsim,generic", "interrupts": [0, 20, 4]}
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path)
 
 
 def tree(home: Home, shared: NodeDict | None = None, **others: object) -> None:

@@ -49,3 +49,17 @@ def test_a_domain_may_be_called_like_an_option(run):
     assert run("--machine", "b", "domain", "create", "frames.cfg", 'name="-x"')[0] == 0
     assert run("--machine", "b", "domain", "show", "--", "-x")[1].startswith("-x: domain 1, running\n")
     assert run("--machine", "b", "workload", "clear", "--", "-x", "xxx0")[0] == 0
+
+
+def test_what_is_proposed_is_for_the_machine_that_was_named(home):
+    assert " hint: start one with `coprocsim --machine other boot SYSTEM.dtb`" in home.quickly("list --machine other")
+    assert " hint: start one with `coprocsim boot SYSTEM.dtb`" in home.quickly("list")
+    home.quickly("boot dts/minimal.dtb --machine other")
+    for guest in ("frames", "denying"):
+        said = home.quickly(f"domain create {guest}.cfg --machine other")
+    assert "`coprocsim --machine other " in said
+    compared = home.quickly("compare --algorithm fair --for 1ms --machine other")
+    assert "coprocsim --machine other sched set xxx0 --algorithm fair" in compared
+    home.quickly("history export saved --machine other")
+    kept = home.quickly("replay saved --keep --machine third")
+    assert "`coprocsim --machine third run` goes on with it" in kept

@@ -29,11 +29,6 @@ EVERYTHING = Build(Options().text())
 """What a `.config` without a line in it says."""
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path)
-
-
 def shown(text: str) -> dict[str, str | None]:
     """Return the values that a file's text leads to."""
     options = Options()

@@ -172,7 +172,6 @@ def test_what_is_imported_for_a_coproc_can_be_typed(tmp_path):
 @pytest.mark.parametrize(
     ("form", "text", "what"),
     [
-        ("gim", "sched_interval=0", " cannot be set here: `slice` = 0s is out of range"),
         ("xl", credit("256", "-4"), " of `cluster` cannot be set here: `cap` = `-4` is not a whole number"),
         ("xl", credit("0", "0"), " of `cluster` cannot be set here: `weight` = 0 is out of range"),
         ("xl", CREDIT.replace("512", " -5"), " of `cluster` cannot be set here: `weight` = `-5` is not a whole number"),
@@ -188,3 +187,10 @@ def test_what_could_not_be_set_is_not_shown_as_a_command(form, text, what):
 def test_a_number_with_a_leading_zero_is_refused():
     with pytest.raises(CoprocsimError, match="`010` is not what is expected here"):
         load("nvidia", "010")
+
+
+def test_what_gim_leaves_at_0_is_not_set():
+    found = load("gim", "vf_num=4\nsched_interval=6\nsched_interval_us=0\nhang_detect_timeout=0")
+    assert (found.algorithm, found.settings) == ("rrobin", {"slice": "6ms"})
+    with pytest.raises(CoprocsimError, match="no `sched_interval` is set in it"):
+        load("gim", "fb_option=0\nsched_interval=0")

@@ -14,7 +14,7 @@ import click
 from coprocsim.cli import offered
 from coprocsim.cli.arguments import coprocs, duration, settings
 from coprocsim.cli.examples import examples
-from coprocsim.cli.messages import printable
+from coprocsim.cli.messages import printable, program
 from coprocsim.cli.progress import progress_bar
 from coprocsim.cli.tables import (
     COLUMNS,
@@ -114,7 +114,7 @@ def compare_command(
                 "from_ps": comparison.from_ps,
                 "to_ps": comparison.to_ps,
                 "choices": [
-                    {**each._asdict(), "commands": [f"coprocsim {command}" for command in commands]}
+                    {**each._asdict(), "commands": [f"{program()} {command}" for command in commands]}
                     for each, commands in zip(comparison.outcomes, comparison.commands, strict=True)
                 ],
             }
@@ -167,7 +167,8 @@ def _print_tables(comparison: "Comparison", found: "Sequence[Figure]") -> None:
     from coprocsim.units import show_duration, show_instant
 
     passed = show_duration(comparison.to_ps - comparison.from_ps)
-    heading(f"{comparison.coproc}: {passed} from {show_instant(comparison.from_ps)} s on; * is best")
+    best = "; * is best" if len(comparison.outcomes) > 1 else ""
+    heading(f"{comparison.coproc}: {passed} from {show_instant(comparison.from_ps)} s on{best}")
     names = titles_of_choices(comparison, found)
     for name, each in zip(names, comparison.outcomes, strict=True):
         if name != each.choice:
@@ -182,11 +183,14 @@ def _print_tables(comparison: "Comparison", found: "Sequence[Figure]") -> None:
     idle = without_work(comparison.outcomes)
     if idle:
         print(f"without work: {', '.join(idle)}")
+    vcoprocs = [each for outcome in comparison.outcomes for each in outcome.vcoprocs]
+    if any(each.in_time + each.missed > each.released or each.late > each.missed for each in vcoprocs):
+        print("Jobs of before count where they end or are due.")
     print()
     room = COLUMNS - 2 - max(len(name) for name in ("Choice", *names))
     lines = []
     for name, commands in zip(names, comparison.commands, strict=True):
-        typed = [line for command in commands for line in command_lines(f"coprocsim {command}", room)]
+        typed = [line for command in commands for line in command_lines(f"{program()} {command}", room)]
         lines += [(name if number == 0 else "", line) for number, line in enumerate(typed)]
     table(left("Choice", "Commands"), lines)
 
@@ -198,7 +202,7 @@ def titles_of_choices(comparison: "Comparison", found: "Sequence[Figure]") -> li
     """
     typed = [each.choice for each in comparison.outcomes]
     titles, columns = _cells(comparison, found)
-    longest = max(len(f"coprocsim {command}") for commands in comparison.commands for command in commands)
+    longest = max(len(f"{program()} {command}") for commands in comparison.commands for command in commands)
     if sum(_widths(typed, columns)) <= _room(titles) and max(map(len, typed)) + 2 + longest <= COLUMNS:
         return typed
     letters = (letter for letter in ascii_uppercase if letter not in typed)

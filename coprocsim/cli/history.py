@@ -111,7 +111,7 @@ def replay_command(ctx: click.Context, file: Path | None, keep: bool, as_json: b
     else:
         print(f"the trace is another one: {replayed.difference}")
     if kept and not as_json:
-        print("the machine that came out is up: `coprocsim run` goes on with it")
+        print(f"the machine that came out is up: `{messages.program()} run` goes on with it")
     if keep and not kept:
         messages.note("nothing of it is kept")
     if replayed.interrupted:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from coprocsim.errors import CoprocsimError, NodePlace, Problem, Span
@@ -79,6 +80,20 @@ def _wrapped(line: str, columns: int) -> str:
     return textwrap.fill(line, columns, subsequent_indent=below, break_long_words=False, break_on_hyphens=False)
 
 
+def program() -> str:
+    """Return how a command begins that is about this machine: with `--machine`, if that has been typed."""
+    context = click.get_current_context(silent=True)
+    root = None if context is None else context.find_root()
+    if root is None or root.get_parameter_source("name") is not ParameterSource.COMMANDLINE:
+        return "coprocsim"
+    return f"coprocsim --machine {root.params['name']}"
+
+
+def proposed(text: str) -> str:
+    """Return `text` with the commands that it proposes as they are to be typed for this machine."""
+    return text.replace("`coprocsim ", f"`{program()} ")
+
+
 def error(text: str) -> None:
     """Say what went wrong."""
     _say("error", text)
@@ -86,12 +101,12 @@ def error(text: str) -> None:
 
 def warning(text: str) -> None:
     """Say what the user should look at."""
-    _say("warning", _of_lines(text))
+    _say("warning", _of_lines(proposed(text)))
 
 
 def note(text: str) -> None:
     """Say what the user may want to know."""
-    _say("note", brief(text))
+    _say("note", brief(proposed(text)))
 
 
 def mistake(found: "CoprocsimError") -> None:

@@ -10,7 +10,9 @@ import click
 
 from coprocsim import __version__
 from coprocsim.cli.examples import examples
+from coprocsim.cli.messages import proposed
 from coprocsim.cli.xen import XenGroup
+from coprocsim.errors import CoprocsimError
 
 DEFAULT_MACHINE = "default"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
@@ -62,6 +64,14 @@ class _Commands(XenGroup):
             # The name is missing: a command's must not be taken for it.
             others, end = [], len(args)
         return super().parse_args(ctx, [*machine, *others, *args[end:]])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except CoprocsimError as error:
+            # When it is said, nobody knows any more which machine is meant.
+            error.hint = None if error.hint is None else proposed(error.hint)
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx

@@ -209,6 +209,8 @@ _GIM_LOST = {
 
 def _gim(text: str) -> Imported:
     given = _pairs(re.sub(r"#.*", "", text), dict.fromkeys((*_GIM_USED, *_GIM_LOST), "[0-9]{1,9}"), _GIM)
+    # There 0 stands for what is not set.
+    given = {name: value for name, value in given.items() if value or name not in _GIM_USED}
     settings = {}
     if "sched_interval" in given:
         settings["slice"] = _MS_TEXT.format(given["sched_interval"])
@@ -217,7 +219,7 @@ def _gim(text: str) -> Imported:
     if "hang_detect_timeout" in given:
         settings["switch-timeout"] = _MS_TEXT.format(given["hang_detect_timeout"])
     if not settings:
-        _refuse(text, _GIM)
+        raise CoprocsimError("no `sched_interval` is set in it", hint=_GIM)
     lost = tuple(f"`{name}={given[name]}`: {why}" for name, why in _GIM_LOST.items() if name in given)
     return Imported("rrobin", settings, lost=lost)
 
