@@ -17,7 +17,7 @@ from coprocsim.observe.stats import Spread
 from coprocsim.store import read
 from coprocsim.toolstack.compare import Choice, run_choice
 from tests.homes import TIMEOUT_S, Home
-from tests.machines import MS
+from tests.machines import MS, US
 from tests.pages import Page
 
 
@@ -296,12 +296,24 @@ def test_a_figure_that_there_is_not_is_never_the_best():
 
 def test_the_quickest_is_not_the_best_if_it_misses_more():
     slow, quick = made("slow", 0.5, 1), made("quick", 0.5, 2)
-    slow = slow._replace(vcoprocs=tuple(each._replace(latency=Spread(1, 99, 99, 99, 99, 99)) for each in slow.vcoprocs))
+    slow = slow._replace(vcoprocs=tuple(each._replace(latency=Spread(1, *[3 * US] * 5)) for each in slow.vcoprocs))
     best = {figure.title: set(figure.best) for figure in figures([slow, quick]) if figure.domain == "a"}
     assert best["Latency p99"] == best["Latency max"] == set()
     equal = made("quick", 0.5, 1)
     best = {figure.title: set(figure.best) for figure in figures([slow, equal]) if figure.domain == "a"}
     assert best["Latency p99"] == best["Latency max"] == {1}
+
+
+def test_times_that_look_alike_are_alike():
+    # 1.5 and 1.499999 us are shown as 0.002 and 0.001 ms, 1.499998 as 0.001 again.
+    times = (3 * US // 2, 3 * US // 2 - 1, 3 * US // 2 - 2)
+    made_of = [made(str(time_ps), 0.5, 1) for time_ps in times]
+    outcomes = [
+        one._replace(vcoprocs=tuple(each._replace(latency=Spread(1, *[time_ps] * 5)) for each in one.vcoprocs))
+        for one, time_ps in zip(made_of, times, strict=True)
+    ]
+    best = {figure.title: set(figure.best) for figure in figures(outcomes) if figure.domain == "a"}
+    assert best["Latency max"] == {1, 2}
 
 
 def test_what_a_single_domain_has_is_not_said_once_more_of_its_coproc():

@@ -112,6 +112,20 @@ COUNTED_SINCE = (
 
 
 @busy_machines
+@given(workloads=workloads, duration_ps=durations)
+def test_what_is_shown_since_boot_is_what_was_counted(tmp_path, workloads, duration_ps):
+    machine = booted(tmp_path, workloads)
+    control.run(machine, duration_ps, go_on)
+    with read(machine) as file:
+        seen = view(file)
+        for each, all_of_it in zip(
+            span.vcoproc_spans(file, seen, 0, None, None), stats.vcoproc_stats(seen), strict=True
+        ):
+            for name in COUNTED_SINCE:
+                assert getattr(each, name) == getattr(all_of_it, name), name
+
+
+@busy_machines
 @given(workloads=workloads, first_ps=durations, then_ps=durations)
 def test_what_is_shown_since_an_instant_is_what_was_counted_since(tmp_path, workloads, first_ps, then_ps):
     machine = booted(tmp_path, workloads)

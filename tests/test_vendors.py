@@ -194,3 +194,17 @@ def test_what_gim_leaves_at_0_is_not_set():
     assert (found.algorithm, found.settings) == ("rrobin", {"slice": "6ms"})
     with pytest.raises(CoprocsimError, match="no `sched_interval` is set in it"):
         load("gim", "fb_option=0\nsched_interval=0")
+
+
+def test_xl_s_older_pool_line_is_none_of_its_domains():
+    short = "$ xl sched-credit\nCpupool Pool-0: tslice=1ms ratelimit=5000us\nName ID Weight Cap\na 1 256 0\n"
+    found = load("xl", f"{short}Cpupool Pool-1: tslice=9ms ratelimit=0us\nName ID Weight Cap\nb 2 512 0\n")
+    assert found.settings == {"slice": "1ms", "ratelimit": "5000us"}
+    assert list(found.domains) == ["a", "b"]
+    assert found.lost == ("`Pool-1`: a coproc is shared by the settings of one pool",)
+
+
+def test_a_row_of_xl_that_does_not_fit_its_titles_is_refused():
+    with pytest.raises(CoprocsimError, match="`in strument 1 256 0` is not what is expected here") as refused:
+        load("xl", "Name ID Weight Cap\nin strument 1 256 0\na 2 256 0\n")
+    assert refused.value.hint == "below the titles a line has 4 words"

@@ -97,6 +97,8 @@ def compare_command(
         raise click.UsageError(f"the choice `{twice}` is given twice")
     if not duration_ps:
         raise click.BadParameter("in no time at all nothing can be compared", param_hint="`--for`")
+    if page is not None and str(page) == "-":
+        raise click.BadParameter("to stdout goes the table; name a file", param_hint="`--page`")
     if page is not None and (os.path.exists(page) != os.path.isfile(page) or not os.path.isdir(page.parent)):
         # Found out now, not after a long run.
         raise click.BadParameter(f"`{page}` cannot be a file: is its folder there?", param_hint="`--page`")

@@ -6,6 +6,7 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.examples import examples
+from coprocsim.cli.messages import printable
 from coprocsim.cli.progress import Progress
 from coprocsim.cli.tables import COLUMNS, command_lines, exact_seconds, json_option, left, print_json, right, table
 
@@ -27,6 +28,8 @@ def history_command(ctx: click.Context, as_json: bool) -> None:
     With their instants, and what came of them.
     """
     if ctx.invoked_subcommand is not None:
+        if as_json:
+            raise click.UsageError(f"`--json` stands behind `{ctx.invoked_subcommand}`")
         return
     from coprocsim.toolstack import history
 
@@ -58,9 +61,11 @@ def export(machine: Path, file: Path) -> None:
     Here, or on another computer.
     """
     from coprocsim.toolstack import history
+    from coprocsim.toolstack.typed import file as name
+    from coprocsim.toolstack.typed import typed
 
     history.export(machine, file)
-    print(f"{file}: `coprocsim replay {file}` does it again")
+    print(printable(f"{file}: `coprocsim {typed('replay', name(str(file)))}` does it again"))
 
 
 @click.command(
@@ -107,7 +112,8 @@ def replay_command(ctx: click.Context, file: Path | None, keep: bool, as_json: b
         )
     elif replayed.difference is None:
         since = f" from {show_instant(replayed.begins_ps)} s on" if replayed.begins_ps else ""
-        print(f"{replayed.commands} commands done again, {replayed.rows} rows of the trace{since}: all the same")
+        commands, rows = messages.many(replayed.commands, "command"), messages.many(replayed.rows, "row")
+        print(f"{commands} done again, {rows} of the trace{since}: all the same")
     else:
         print(f"the trace is another one: {replayed.difference}")
     if kept and not as_json:

@@ -1,6 +1,7 @@
 """`trace`: how much of it there is; `trace show` reads it as a log, `trace export` writes it for other programs."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -98,6 +99,8 @@ def trace_command(ctx: click.Context, as_json: bool) -> None:
     Without a subcommand: how much of the trace is kept.
     """
     if ctx.invoked_subcommand is not None:
+        if as_json:
+            raise click.UsageError(f"`--json` stands behind `{ctx.invoked_subcommand}`")
         return
     from coprocsim.observe.view import view
     from coprocsim.store import read
@@ -227,6 +230,8 @@ def export(machine: Path, wanted: _Wanted, path: str, name: str | None, as_json:
             f"`{name}` draws who has a coproc, and needs every row of it: choose by `--coproc`, `--from` and `--to`; "
             "`--domain`, `--kind` and `--late` are for csv"
         )
+    if as_json and path == "-":
+        raise click.UsageError("`--json` tells of the file that was written; to stdout goes the trace itself")
     write = writer(name)
     with read(machine) as file, Progress() as progress:
         seen = view(file)
@@ -246,7 +251,8 @@ def export(machine: Path, wanted: _Wanted, path: str, name: str | None, as_json:
         print_json(document)
         return
     print(f"{path}: {_rows(found.rows)} from {show_instant(found.from_ps)} s to {show_instant(found.to_ps)} s")
-    print(f"look at it with: {FORMATS[name].opened_by.replace('FILE', path)}")
+    shown = shlex.quote(f"./{path}" if path.startswith("-") else path)
+    print(messages.printable(f"look at it with: {FORMATS[name].opened_by.replace('FILE', shown)}"))
 
 
 def _say_what_is_gone(begins_ps: int) -> None:

@@ -9,9 +9,11 @@ import click
 from coprocsim.cli import offered
 from coprocsim.cli.arguments import coprocs
 from coprocsim.cli.examples import examples
+from coprocsim.cli.messages import printable, program
 from coprocsim.cli.tables import json_option, print_json
 
 if TYPE_CHECKING:
+    from coprocsim.model import Setting
     from coprocsim.toolstack.vendors import Imported
 
 _FORMATS = "nvidia|xe|gim|xl"
@@ -40,6 +42,7 @@ def import_settings_command(machine: Path, form: str, value: str, coproc: str | 
     `-` reads it from standard input. Nothing is changed.
     """
     from coprocsim.toolstack import vendors
+    from coprocsim.toolstack.typed import sched_set
 
     imported = vendors.load(form, _standard_input() if value == "-" else value)
     if coproc is not None:
@@ -54,14 +57,15 @@ def import_settings_command(machine: Path, form: str, value: str, coproc: str | 
             }
         )
         return
-    command = f"coprocsim sched set {coproc or 'COPROC'}"
-    print(" ".join((command, "--algorithm", imported.algorithm, *_words(imported.settings))))
-    for domain, own in imported.domains.items():
-        print(" ".join((command, "-d", domain, *_words(own))))
+    whose = coproc or "COPROC"
+    commands = [sched_set(whose, imported.algorithm, _settings(imported.settings))]
+    commands += [sched_set(whose, None, _settings(own), domain=name) for name, own in imported.domains.items()]
+    for command in commands:
+        print(printable(f"{program()} {command}"))
     if imported.lost:
         print("does not carry over:")
         for each in imported.lost:
-            print(f"  {each}")
+            print(f"  {printable(each)}")
 
 
 def _for_coproc(machine: Path, imported: "Imported", coproc: str) -> "Imported":
@@ -78,8 +82,10 @@ def _for_coproc(machine: Path, imported: "Imported", coproc: str) -> "Imported":
     return for_coproc(imported, seen, coproc)
 
 
-def _words(settings: dict[str, str]) -> list[str]:
-    return [f"{name}={value}" for name, value in settings.items()]
+def _settings(settings: "dict[str, str]") -> "list[Setting]":
+    from coprocsim.model import Setting
+
+    return [Setting(name, value) for name, value in settings.items()]
 
 
 def _standard_input() -> str:

@@ -12,6 +12,7 @@ from coprocsim.observe.jobs import JobCount, Jobs
 from coprocsim.observe.stats import CoprocStats, Spread, VcoprocStats, coproc_stats, jain, vcoproc_stats
 from coprocsim.observe.view import view_of
 from coprocsim.snapshot import Snapshot
+from coprocsim.units import PS_PER_US
 
 # What is compared has been in no file.
 _IN_MEMORY = Path("memory")
@@ -147,7 +148,7 @@ class Kind(StrEnum):
     TIME = "time"
 
 
-# With how many decimals a figure is shown; a time is exact to the ps here.
+# With how many decimals a figure is shown; a time is shown to the us, its middle rounded up.
 DECIMALS = {Kind.COUNT: 0, Kind.INDEX: 4, Kind.PERCENT: 2, Kind.TIME: 0}
 
 
@@ -236,10 +237,15 @@ def _told(domain: str, title: str, values: Sequence[int]) -> Figure:
     return Figure(domain, title, Kind.COUNT, tuple(values), frozenset())
 
 
+def _as_shown(kind: Kind, value: float) -> float:
+    """Return a value as exact as it is shown."""
+    return (int(value) + PS_PER_US // 2) // PS_PER_US if kind is Kind.TIME else round(value, DECIMALS[kind])
+
+
 def _figure(
     domain: str | None, title: str, kind: Kind, values: Sequence[float | None], *, more: bool = False
 ) -> Figure:
-    shown = [None if value is None else round(value, DECIMALS[kind]) for value in values]
+    shown = [None if value is None else _as_shown(kind, value) for value in values]
     known = [value for value in shown if value is not None]
     best: set[int] = set()
     if len(set(shown)) > 1:

@@ -114,8 +114,8 @@ class _Happened:
         self._latency_ps_max: Counter[str] = Counter()
         self._since = {who(row): from_ps for row in view.vcoprocs}
         for row in file.trace(from_ps, view.now_ps):
-            # What happened at the first instant itself was before the span.
-            if row[0] > from_ps:
+            # What happened at the first instant itself was before the span; before boot there was nothing.
+            if row[0] > from_ps or from_ps == 0:
                 self._take(row)
         for vcoproc in view.vcoprocs:
             if vcoproc.state == "WAITING":

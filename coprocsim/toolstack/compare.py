@@ -152,7 +152,8 @@ def _outcomes(
         # The pool adds how it was carried.
         raise error from None
     except BrokenProcessPool as error:
-        named = (choice.algorithm for choice in choices if choice.algorithm is not None)
+        present = next(row.algorithm for row in snapshot.coprocs if row.coproc_id == coproc_id)
+        named = (choice.algorithm or present for choice in choices)
         foreign = ", ".join(f"`{name}`" for name in dict.fromkeys(named) if not ALGORITHMS.is_ours(name))
         raise CoprocsimError(
             "a process that ran a choice was ended by force",

@@ -5,11 +5,10 @@ with its files read, and the trace to compare with.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import msgspec
 
@@ -22,15 +21,9 @@ from coprocsim.options.build import Build
 from coprocsim.snapshot import HistoryRow, MachineRow
 from coprocsim.store import MachineFile, NoMachine, Unusable, damaged, opened, read
 from coprocsim.toolstack.boot import BootOptions, make_folder, power_on
+from coprocsim.toolstack.control import Progress, run_in_pieces
 from coprocsim.toolstack.deeds import Boot, Deed, Done, Run, from_json
-from coprocsim.units import PS_PER_MS, TIMELINE_END_PS, format_duration, show_instant
-
-# The trace is compared piece by piece, so that a long run needs no more memory than a short one.
-_PIECE_PS = 10 * PS_PER_MS
-
-
-Progress: TypeAlias = Callable[[int, int], bool]
-"""Told how many ps are done, of how many; answers whether to go on."""
+from coprocsim.units import TIMELINE_END_PS, format_duration, show_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +204,16 @@ class _Again:
         self.commands += 1
 
     def _run(self, to_ps: int) -> None:
-        while self.board.now_ps < to_ps and self.difference is None and not self.interrupted:
-            next_ps = self.board.timeline.next_ps()
-            quiet_ps = to_ps if next_ps is None else next_ps
-            self.hypervisor.run_until(min(to_ps, max(quiet_ps, self.board.now_ps + _PIECE_PS)))
+        def run_until(until_ps: int) -> None:
+            self.hypervisor.run_until(until_ps)
             self._compare()
+
+        def progress(done_ps: int, total_ps: int) -> bool:
+            del done_ps, total_ps
             self.interrupted = not self.progress(self.board.now_ps, self.end_ps)
+            return self.difference is None and not self.interrupted
+
+        run_in_pieces(self.board, run_until, to_ps, progress)
 
     def end(self) -> None:
         """Compare how both end."""

@@ -98,8 +98,9 @@ def clear(machine_path: Path, coproc_name: str) -> int:
     """Let nothing more go wrong with a coproc on purpose; return how many faults were still to come."""
     with session(machine_path) as machine:
         deed = ClearFaults(coproc_named(machine.board, coproc_name).spec.coproc_id)
+        cleared = deed.do(machine.board, machine.build)
         machine.did(deed, typed.typed("fault clear", deed.coproc_id))
-        return deed.do(machine.board, machine.build)
+        return cleared
 
 
 def raise_irq(machine_path: Path, coproc_name: str, line: str) -> tuple[str, ...]:

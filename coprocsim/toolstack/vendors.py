@@ -231,20 +231,31 @@ _XL = "give it what `xl sched-credit` or `xl sched-rtds` prints, the line of tit
 
 
 def _xl(text: str) -> Imported:
-    lines = [line for line in text.splitlines() if line.strip()]
-    titles = next((line.split() for line in lines if line.split()[:2] == ["Name", "ID"]), [])
-    rows = [dict(zip(titles, line.split(), strict=False)) for line in lines if len(line.split()) == len(titles)]
-    rows = [row for row in rows if row["Name"] != "Name"]
-    if not titles or not rows:
+    titles: list[str] = []
+    pools: list[str] = []
+    rows: list[dict[str, str]] = []
+    for line in filter(str.strip, text.splitlines()):
+        words = line.split()
+        if words[0] == "Cpupool":
+            pools.append(line)
+        elif words[:2] == ["Name", "ID"]:
+            titles = words
+        elif titles and len(words) == len(titles):
+            rows.append(dict(zip(titles, words, strict=True)))
+        elif titles:
+            _refuse(line, f"below the titles a line has {len(titles)} words")
+    if not rows:
         _refuse(text, _XL)
     try:
-        return _credit(lines, rows) if "Weight" in titles else _rtds(rows)
+        found = _credit(pools[0] if pools else "", rows) if "Weight" in titles else _rtds(rows)
     except (KeyError, ValueError):
         _refuse(text, _XL)
+    others = [f"`{pool.split()[1].rstrip(':')}`: a coproc is shared by the settings of one pool" for pool in pools[1:]]
+    return replace(found, lost=(*found.lost, *others))
 
 
-def _credit(lines: list[str], rows: list[dict[str, str]]) -> Imported:
-    pool = dict(re.findall(r"(\w[\w-]*)=(\w+)", lines[0]))
+def _credit(line: str, rows: list[dict[str, str]]) -> Imported:
+    pool = dict(re.findall(r"(\w[\w-]*)=(\w+)", line))
     settings = {}
     if "tslice" in pool:
         settings["slice"] = pool["tslice"]
