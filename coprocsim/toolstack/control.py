@@ -182,7 +182,7 @@ def set_schedule(
 ) -> Changed:
     """Change how a coproc is shared: its algorithm, parameters of it or of the sharing, or those of one domain.
 
-    What it returns has warnings of parameters, of the coproc and its domains, that another algorithm does not take over.
+    It returns warnings of parameters, the coproc's and its domains', that another algorithm does not take over.
     LookupFailed or CoprocsimError for what is unknown or out of range; then nothing is changed.
     """
     with session(machine_path) as machine:
