@@ -97,6 +97,30 @@ def test_ctrl_c_ends_the_comparison_of_a_part_that_never_returns(tmp_path):
     assert home.dump() == before
 
 
+def test_who_is_killed_while_a_part_never_returns_leaves_no_process_behind(tmp_path):
+    home = with_part(tmp_path, "while True: pass")
+    process = home.start(*COMMANDS[1].split(), start_new_session=True)
+    time.sleep(3)
+    process.kill()
+    process.communicate(timeout=TIMEOUT_S)
+    until_s = time.monotonic() + 20
+    while time.monotonic() < until_s and is_there(process.pid):
+        time.sleep(0.05)
+    left = is_there(process.pid)
+    if left:
+        os.killpg(process.pid, signal.SIGKILL)
+    assert not left
+
+
+def is_there(group: int) -> bool:
+    """Return whether a group has processes."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_a_package_that_ends_python_when_it_is_imported_is_refused(tmp_path):
     home = with_part(tmp_path, "pass")
     (tmp_path / "site/acme.py").write_text("import sys\nsys.exit(0)\n")

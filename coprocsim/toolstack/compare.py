@@ -16,6 +16,7 @@ from ctypes import Array, c_longlong
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import TypeAlias
 
@@ -194,17 +195,23 @@ class _Worker:
     @classmethod
     def begin(cls, told: Told) -> None:
         cls.told = told
+        Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that waits for it has been killed: what it runs may never return."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run(snapshot: Snapshot, coproc_id: str, choice: Choice, duration_ps: int, place: int) -> Outcome:
     """Run one choice, in a process of the pool."""
-    told, parent = _Worker.told, parent_process()
+    told = _Worker.told
 
     def progress(done_ps: int, total_ps: int) -> bool:
         del total_ps
-        if parent is not None and not parent.is_alive():
-            # Killed: nobody waits for this, and the pool would for ever.
-            os._exit(1)
         told[place] = done_ps
         return not told[-1]
 
