@@ -169,11 +169,14 @@ def _stopping(pool: ProcessPoolExecutor, told: Told) -> Iterator[None]:
         yield
     except BaseException:
         told[-1] = 1
-        pool.shutdown(wait=False, cancel_futures=True)
+        # It waits for the processes, and is waited for: Python, as it ends, would meet a pool half closed.
+        closing = Thread(target=pool.shutdown, kwargs={"cancel_futures": True})
+        closing.start()
         until_s = time.monotonic() + _PATIENCE_S
         for process in active_children():
             process.join(max(0.0, until_s - time.monotonic()))
             process.terminate()
+        closing.join()
         raise
 
 
