@@ -86,6 +86,7 @@ def test_a_process_that_a_part_ends_is_not_blamed_on_memory_alone(tmp_path):
     assert err.endswith(" hint: is there enough memory? or does `mine` of another package end it?\n")
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_comparison_of_a_part_that_never_returns(tmp_path):
     home = with_part(tmp_path, "while True: pass")
     before = home.dump()
@@ -97,6 +98,7 @@ def test_ctrl_c_ends_the_comparison_of_a_part_that_never_returns(tmp_path):
     assert home.dump() == before
 
 
+@pytest.mark.slow
 def test_who_is_killed_while_a_part_never_returns_leaves_no_process_behind(tmp_path):
     home = with_part(tmp_path, "while True: pass")
     process = home.start(*COMMANDS[1].split(), start_new_session=True)
