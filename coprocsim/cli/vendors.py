@@ -82,7 +82,7 @@ def _for_coproc(machine: Path, imported: "Imported", coproc: str) -> "Imported":
     return for_coproc(imported, seen, coproc)
 
 
-def _settings(settings: "dict[str, str]") -> "list[Setting]":
+def _settings(settings: dict[str, str]) -> "list[Setting]":
     from coprocsim.model import Setting
 
     return [Setting(name, value) for name, value in settings.items()]
