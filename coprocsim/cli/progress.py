@@ -28,8 +28,11 @@ _STOPPED_BY: dict[signal.Signals, Callable[[int, FrameType | None], object] | si
 class Progress:
     """Shows how far a run is, on a terminal; hears Ctrl-C and SIGTERM, which stop the run where it is."""
 
-    def __init__(self) -> None:
-        self._stop = False
+    stopped = False
+    """Whether one of them was heard."""
+
+    def __init__(self, *, shown: bool = True) -> None:
+        self._shown = shown
         self._begun = False
         self._bar: Bar | None = None
 
@@ -42,12 +45,12 @@ class Progress:
             self._begin(total_ps)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done_ps)
-        return not self._stop
+        return not self.stopped
 
     def _begin(self, total_ps: int) -> None:
         """Hear signals from now on: a command that still waits for another one has nothing to keep, and just ends."""
         self._begun = True
-        self._bar = progress_bar(total_ps)
+        self._bar = progress_bar(total_ps) if self._shown else None
         # In the background of a script Ctrl-C is ignored, and stays so.
         for number, default in _STOPPED_BY.items():
             if signal.getsignal(number) == default:
@@ -55,9 +58,9 @@ class Progress:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        if self._stop:
+        if self.stopped:
             raise KeyboardInterrupt
-        self._stop = True
+        self.stopped = True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -18,6 +18,7 @@ import click
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import duration
 from coprocsim.cli.examples import examples
+from coprocsim.cli.progress import Progress
 from coprocsim.cli.tables import heading, json_option, left, print_json, right, table
 
 if TYPE_CHECKING:
@@ -87,13 +88,13 @@ class _View:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Let Ctrl-C be the end, once there is a step that is kept."""
+        """Let Ctrl-C be the end, once something has passed."""
         try:
             yield
         except KeyboardInterrupt:
             if self.after.now_ps == self._began_ps:
                 raise
-            messages.note("stopped; what has passed up to the last whole step is kept")
+            messages.note("stopped; what has passed is kept")
 
     def _look(self) -> "Look":
         from coprocsim.observe import stats
@@ -105,20 +106,25 @@ class _View:
             seen = view(file)
         return Look(seen.now_ps, tuple(stats.coproc_stats(seen, ())), tuple(stats.vcoproc_stats(seen, None, None, ())))
 
-    def go_on(self) -> None:
-        """Let a step pass."""
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Let a step pass. Ctrl-C ends the step where it is, and is heard only once what passed has been shown here."""
         from coprocsim.toolstack import control
 
-        control.run(self.machine, self.step_ps, lambda *_: True)
-        self.before, self.after = self.after, self._look()
+        with Progress(shown=False) as progress:
+            control.run(self.machine, self.step_ps, progress)
+            self.before, self.after = self.after, self._look()
+            yield
+        if progress.stopped:
+            raise KeyboardInterrupt
 
     def steps(self, count: int, delay: float) -> Iterator[None]:
         """Let `count` steps pass, and `delay` seconds between two of them."""
         for number in range(count):
             if number:
                 time.sleep(delay)
-            self.go_on()
-            yield
+            with self.step():
+                yield
 
     def lines(self) -> "list[Activity]":
         """Return what is to be seen."""
@@ -157,7 +163,8 @@ def _live(view: _View, count: int | None, delay: float) -> None:
     with _keys() as key_within, Live(console=Console(highlight=False), screen=True, auto_refresh=False) as screen:
         steps = 0
         while count is None or steps < count:
-            view.go_on()
+            with view.step():
+                screen.update(_drawn(view, paused=False), refresh=True)
             steps += 1
             next_s, paused = time.monotonic() + delay, False
             while paused or time.monotonic() < next_s:
