@@ -5,16 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := $(VENV)/demo
+SIMSO := $(VENV)/simso/.installed
 COPROCSIM = COPROCSIM_STATE_DIR=$(DEMO) $(BIN)/coprocsim
 PARALLEL ?= 2
 ACCESSES ?= 10000000
 
-.PHONY: demo test check lint torture bench golden dtb man clean
+.PHONY: demo test check lint torture bench simso golden dtb man clean
 
 demo: $(VENV)/.runs
 	@sh tests/demo.sh $(BIN)/coprocsim $(DEMO)
 
-test: $(INSTALLED) lint
+test: $(INSTALLED) $(if $(CI),$(SIMSO)) lint
 	@$(BIN)/python -m pytest -q -n $(PARALLEL) $(if $(CI),,-m "not slow")
 	@echo "make test: all passed"
 
@@ -29,12 +30,12 @@ lint: $(INSTALLED)
 torture: $(INSTALLED)
 	@$(BIN)/python -m tests.torture $(ACCESSES)
 
-# SimSo wants a SimPy of its own, so it gets an environment of its own.
-bench: $(INSTALLED)
+bench: $(INSTALLED) $(SIMSO)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]'
-	@test -d $(VENV)/simso || $(PYTHON) -m venv $(VENV)/simso
-	@$(VENV)/simso/bin/python -m pip install -q --disable-pip-version-check simso==0.8.5 simpy==2.3.1
 	@$(BIN)/python -m tests.benchmarks
+
+# The simulator beside which schedulers are tested and measured.
+simso: $(SIMSO)
 
 # Write the golden transcripts anew; read the difference before you believe it.
 golden: $(INSTALLED)
@@ -58,6 +59,12 @@ clean:
 $(VENV)/.runs: pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+# SimSo wants a SimPy of its own, so it gets an environment of its own.
+$(SIMSO): $(VENV)/.runs
+	@$(PYTHON) -m venv $(VENV)/simso
+	@$(VENV)/simso/bin/python -m pip install -q --disable-pip-version-check simso==0.8.5 simpy==2.3.1
 	@touch $@
 
 $(INSTALLED): $(VENV)/.runs
