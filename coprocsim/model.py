@@ -313,7 +313,7 @@ class JobReleased:
 
 @dataclass(frozen=True, slots=True)
 class JobEnded:
-    """The guest's oldest job is over: done, or given up at its deadline (`abandoned`), or lost with an error."""
+    """The guest's oldest job is over: done, lost with an error, or given up at its deadline or with its driver."""
 
     release_ps: int
     deadline_ps: int | None

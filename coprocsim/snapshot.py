@@ -34,8 +34,9 @@ class VcoprocCounters:
     """What a vcoproc has had and done since it was created, times in ps.
 
     `denied_ps` is how long it denied, `overrun_ps` the part of it after which it left; `suffered` and `suffered_ps` are
-    what it waited because another one denied. A job ends well (`ended`), is given up at its deadline
-    (`abandoned`), is lost with an error (`failed`) or finds no room (`dropped`). `latency_ps` adds up over `ended`.
+    what it waited because another one denied. A job is done (`ended`), be it after its deadline
+    (`late`), is given up at its deadline or with its driver (`abandoned`), is lost with an error (`failed`) or finds no
+    room (`dropped`). `latency_ps` adds up over `ended`.
     `entry_ps_max` is the longest switch that brought it in, whoever was charged for it.
     """
 
@@ -54,7 +55,7 @@ class VcoprocCounters:
     faults: int = 0
     jobs: int = 0
     ended: int = 0
-    missed: int = 0
+    late: int = 0
     abandoned: int = 0
     dropped: int = 0
     failed: int = 0

@@ -185,7 +185,7 @@ def test_a_job_that_finds_no_room_is_dropped(queue: int, kept: int):
 def test_a_late_job_is_missed_but_done():
     machine = alone("kind=trace,deadline=3ms,at=0s:4ms;20ms:1ms")
     counters = machine.board.vcoprocs["d1v0"].counters
-    assert (counters.ended, counters.missed, counters.abandoned) == (2, 1, 0)
+    assert (counters.ended, counters.late, counters.abandoned) == (2, 1, 0)
 
 
 def test_a_late_job_is_given_up_at_its_deadline_if_so_configured():
@@ -241,6 +241,15 @@ def test_a_driver_takes_over_a_unit_that_another_one_has_left_busy(lines: int):
     (mine,) = ends(machine)[-1:]
     assert mine[:2] == ("done", 2_000)
     assert 7_030 <= mine[2] <= 7_125
+
+
+def test_a_driver_gives_up_its_jobs_when_another_one_takes_over():
+    machine = alone("kind=trace,at=0s:9ms;1ms:9ms;3ms:9ms", until_ps=2 * MS)
+    vcoproc = machine.board.vcoprocs["d1v0"]
+    domains.take_work(machine.board, vcoproc)
+    machine.run(30 * MS)
+    assert ends(machine) == [("abandoned", 0, 2_000), ("abandoned", 1_000, 1_000)]
+    assert (vcoproc.counters.jobs, vcoproc.counters.abandoned, vcoproc.open_jobs) == (2, 2, [])
 
 
 def test_dma_stays_in_the_domain_s_memory():

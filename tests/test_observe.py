@@ -13,7 +13,7 @@ from coprocsim.errors import StateError
 from coprocsim.model import Setting
 from coprocsim.observe import domains, listing, span, stats, timeline
 from coprocsim.observe.view import View, view, who
-from coprocsim.snapshot import VcoprocSettingRow
+from coprocsim.snapshot import JobRow, VcoprocSettingRow
 from coprocsim.store import MachineFile, read
 from coprocsim.toolstack import control
 from coprocsim.toolstack import domain as toolstack_domain
@@ -71,7 +71,7 @@ def test_what_the_trace_shows_takes_as_long_as_what_was_counted(tmp_path, worklo
         seen = view(file)
         [lane] = timeline.coproc_lanes(file, seen.coprocs, 0, seen.now_ps)
         [figures] = stats.coproc_stats(seen, [])
-        of_vcoprocs = {each.vcoproc: each for each in stats.vcoproc_stats(seen)}
+        of_vcoprocs = {each.vcoproc: each for each in stats.vcoproc_stats(seen, file.rows(JobRow))}
         lanes = timeline.vcoproc_lanes(file, [], 0, seen.now_ps)
     assert_whole(lane, 0, seen.now_ps)
     length = took(lane)
@@ -93,21 +93,24 @@ def test_the_figures_add_up_at_every_instant(tmp_path, workloads, duration_ps):
     machine = booted(tmp_path, workloads)
     control.run(machine, duration_ps, go_on)
     with read(machine) as file:
-        seen = view(file)
+        seen, jobs = view(file), file.rows(JobRow)
     [coproc] = stats.coproc_stats(seen, [])
-    each = list(stats.vcoproc_stats(seen))
+    each = list(stats.vcoproc_stats(seen, jobs))
     assert coproc.run_ps + coproc.switch_ps + coproc.idle_ps + coproc.failed_ps == coproc.elapsed_ps == duration_ps
     assert sum(vcoproc.run_ps for vcoproc in each) == coproc.run_ps
     assert sum(vcoproc.switches for vcoproc in each) == coproc.switches
     assert sum(vcoproc.denials for vcoproc in each) == coproc.denials
-    assert all(v.released >= v.done + v.abandoned + v.dropped + v.failed for v in each)
+    still_open = Counter(f"d{job.domain_id}v{job.number}" for job in jobs)
+    for v in each:
+        assert v.released == v.done + v.abandoned + v.dropped + v.failed + still_open[v.vcoproc]
+        assert v.missed == v.late + v.abandoned + v.dropped + v.failed + v.overdue
     assert sum(vcoproc.suffered_ps for vcoproc in each) <= sum(vcoproc.denied_ps for vcoproc in each)
     assert all(vcoproc.run_ps + vcoproc.wait_ps <= duration_ps for vcoproc in each)
 
 
 COUNTED_SINCE = (
     *("run_ps", "wait_ps", "switches", "denials", "denied_ps"),
-    *("released", "done", "missed", "abandoned", "dropped", "failed"),
+    *("released", "done", "missed", "late", "abandoned", "dropped", "failed"),
 )
 
 
@@ -119,9 +122,9 @@ def test_what_is_shown_since_boot_is_what_was_counted(tmp_path, workloads, durat
     with read(machine) as file:
         seen = view(file)
         for each, all_of_it in zip(
-            span.vcoproc_spans(file, seen, 0, None, None), stats.vcoproc_stats(seen), strict=True
+            span.vcoproc_spans(file, seen, 0, None, None), stats.vcoproc_stats(seen, file.rows(JobRow)), strict=True
         ):
-            for name in COUNTED_SINCE:
+            for name in (*COUNTED_SINCE, "overdue"):
                 assert getattr(each, name) == getattr(all_of_it, name), name
 
 
@@ -131,11 +134,11 @@ def test_what_is_shown_since_an_instant_is_what_was_counted_since(tmp_path, work
     machine = booted(tmp_path, workloads)
     control.run(machine, first_ps, go_on)
     with read(machine) as file:
-        [coproc_was], was = stats.coproc_stats(view(file), []), list(stats.vcoproc_stats(view(file)))
+        [coproc_was], was = stats.coproc_stats(view(file), []), list(stats.vcoproc_stats(view(file), file.rows(JobRow)))
     control.run(machine, then_ps, go_on)
     with read(machine) as file:
         seen = view(file)
-        [coproc_now], now = stats.coproc_stats(seen, []), list(stats.vcoproc_stats(seen))
+        [coproc_now], now = stats.coproc_stats(seen, []), list(stats.vcoproc_stats(seen, file.rows(JobRow)))
         [coproc] = span.coproc_spans(file, seen, first_ps, None)
         vcoprocs = list(span.vcoproc_spans(file, seen, first_ps, None, None))
     for name in ("elapsed_ps", "run_ps", "switch_ps", "idle_ps", "failed_ps"):
@@ -145,6 +148,27 @@ def test_what_is_shown_since_an_instant_is_what_was_counted_since(tmp_path, work
             assert getattr(each, name) == getattr(after, name) - getattr(before, name), name
         assert each.share == pytest.approx(each.run_ps / then_ps)
         assert (0 if each.latency is None else each.latency.counted) == each.done
+
+
+def test_who_is_never_let_near_the_coproc_misses_all_that_is_due(tmp_path):
+    """Jobs are released at 0, 7, … and due at the next release; at 35 ms and 1 ps the fifth one is overdue, too."""
+    machine = booted(tmp_path, ["kind=trace,at=0s:1s,uncuttable=all", "kind=periodic,period=7ms,work=2ms"])
+    control.run(machine, 35 * MS, go_on)
+    assert missed_by_the_second(machine) == (4, 4, 0)
+    control.run(machine, 1, go_on)
+    assert missed_by_the_second(machine) == (5, 5, 1)
+
+
+def missed_by_the_second(machine: Path) -> tuple[int, int, int]:
+    """Return how many jobs it has missed, how many of them are overdue, and how many it has missed since 35 ms."""
+    with read(machine) as file:
+        seen = view(file)
+        _, each = stats.vcoproc_stats(seen, file.rows(JobRow))
+        since = 0
+        if seen.now_ps > 35 * MS:
+            _, of_span = span.vcoproc_spans(file, seen, 35 * MS, None, None)
+            since = of_span.missed
+    return each.missed, each.overdue, since
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +315,7 @@ def test_a_denial_under_way_is_counted(tmp_path):
     machine = booted(tmp_path, ["kind=backlog,work=30ms,uncuttable=all", "kind=backlog,work=1ms"])
     control.run(machine, 15 * MS, go_on)
     with read(machine) as file:
-        denying, suffering = stats.vcoproc_stats(view(file))
+        denying, suffering = stats.vcoproc_stats(view(file), file.rows(JobRow))
     # A turn of 5 ms began when the context was loaded; it was to end 10 ms ago, less the loading.
     assert 9 * MS < denying.denied_ps < 10 * MS
     assert suffering.suffered_ps == denying.denied_ps

@@ -18,6 +18,7 @@ import pytest
 from coprocsim.observe.activity import By, Look, Sort, between
 from coprocsim.observe.stats import coproc_stats, vcoproc_stats
 from coprocsim.observe.view import view
+from coprocsim.snapshot import JobRow
 from coprocsim.store import read
 from coprocsim.toolstack import boot, control, domain
 from tests.machines import MS
@@ -37,8 +38,8 @@ def machine(tmp_path: Path) -> Path:
 
 def look(machine: Path) -> Look:
     with read(machine) as file:
-        seen = view(file)
-    return Look(seen.now_ps, tuple(coproc_stats(seen, ())), tuple(vcoproc_stats(seen)))
+        seen, jobs = view(file), file.rows(JobRow)
+    return Look(seen.now_ps, tuple(coproc_stats(seen, ())), tuple(vcoproc_stats(seen, jobs)))
 
 
 def run(machine: Path, *arguments: str) -> str:

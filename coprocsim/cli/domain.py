@@ -145,6 +145,7 @@ def _vcoproc_facts(vcoproc: "VcoprocShown") -> dict[str, str]:
     if vcoproc.pending_lines:
         known["pending"] = ", ".join(vcoproc.pending_lines)
     ran, waited = show_duration(stats.run_ps), show_duration(stats.wait_ps)
+    missed = ", ".join(f"{count} {how}" for how, count in stats.ways_missed().items())
     happened = {"trap": stats.traps, "IRQ": stats.irqs, "fault": stats.faults, "reset": stats.resets}
     return known | {
         "workload": ",".join(f"{name}={value}" for name, value in vcoproc.workload.items()) or "-",
@@ -152,7 +153,6 @@ def _vcoproc_facts(vcoproc: "VcoprocShown") -> dict[str, str]:
         "denials": f"{stats.denials} in {show_duration(stats.denied_ps)}, overran by {show_duration(stats.overrun_ps)}"
         f", owes {show_duration(vcoproc.owed_ps)}",
         "suffered": f"{messages.many(stats.suffered, 'denial')} in {show_duration(stats.suffered_ps)}",
-        "jobs": f"{stats.released} released, {stats.done} done, {stats.missed} missed, {stats.abandoned} abandoned, "
-        f"{stats.dropped} dropped, {stats.failed} failed",
+        "jobs": f"{stats.released} released, {stats.done} done, {stats.missed} missed{missed and f': {missed}'}",
         "events": ", ".join(messages.many(count, what) for what, count in happened.items()),
     }

@@ -23,10 +23,12 @@ from coprocsim.cli.tables import (
 )
 
 if TYPE_CHECKING:
+    from coprocsim.observe.span import VcoprocSpan
     from coprocsim.observe.stats import CoprocStats, CoprocTime, Spread, VcoprocStats, VcoprocTime
 
 Line = TypeVar("Line", bound="VcoprocTime")
-_LATENCY = "Latency of a job in ms: what so many percent do not exceed"
+Worker = TypeVar("Worker", "VcoprocStats", "VcoprocSpan")
+_PERCENTILES = ("p50", "p95", "p99", "p99.9", "Max")
 
 
 @click.command("stats", epilog=examples("coprocsim stats --coproc gpu0"))
@@ -45,15 +47,15 @@ def stats_command(machine: Path, coproc: str | None, domain: str | None, since_p
         return
     from coprocsim.observe import stats
     from coprocsim.observe.view import view
-    from coprocsim.snapshot import DenialRow, HistogramRow, VcoprocSettingRow
+    from coprocsim.snapshot import DenialRow, HistogramRow, JobRow, VcoprocSettingRow
     from coprocsim.store import read
 
     with read(machine) as file:
         seen, settings, denied = view(file), file.rows(VcoprocSettingRow), file.rows(DenialRow)
-        histograms, begins_ps = file.rows(HistogramRow), file.trace_begins_ps
+        histograms, jobs, begins_ps = file.rows(HistogramRow), file.rows(JobRow), file.trace_begins_ps
     chosen = None if coproc is None else seen.coproc_named(coproc).coproc_id
     of_coprocs = [each for each in stats.coproc_stats(seen, settings) if chosen in {None, each.coproc}]
-    of_vcoprocs = list(stats.vcoproc_stats(seen, coproc, domain, histograms))
+    of_vcoprocs = list(stats.vcoproc_stats(seen, jobs, coproc, domain, histograms))
     denials = list(stats.denials(seen, denied, coproc, domain))
     if as_json:
         figures = {"coprocs": of_coprocs, "vcoprocs": of_vcoprocs, "denials": denials}
@@ -106,13 +108,13 @@ def _since(machine: Path, since_ps: int, coproc: str | None, domain: str | None,
             of_vcoprocs,
             lambda each: (*_shares(each), each.switches, each.denials, milliseconds(each.denied_ps)),
         )
-        _section(
-            "Jobs",
-            ("Jobs", "Done", "Missed", "Quit", "Dropped", "Failed"),
+        _jobs("Jobs; missed are those that became so since", of_vcoprocs)
+        _spreads(
+            "Latency of a job in ms: what so many percent do not exceed",
             of_vcoprocs,
-            lambda each: (each.released, each.done, each.missed, each.abandoned, each.dropped, each.failed),
+            lambda each: each.latency,
+            milliseconds,
         )
-        _spreads(_LATENCY, of_vcoprocs, lambda each: each.latency, milliseconds)
 
 
 def _shares(each: "VcoprocTime") -> tuple[str, str, str]:
@@ -170,19 +172,31 @@ def _print_vcoprocs(lines: "Sequence[VcoprocStats]") -> None:
             each.resets,
         ),
     )
+    _jobs("Jobs; missed are the late, quit, dropped, failed and overdue ones", lines)
     _section(
-        "Jobs, and how long those done took in the mean",
-        ("Jobs", "Done", "Missed", "Quit", "Dropped", "Failed", "Mean(ms)"),
+        "Latency of a job in ms: its mean, and what so many percent do not exceed",
+        ("Mean", *_PERCENTILES),
         lines,
         lambda each: (
-            *(each.released, each.done, each.missed, each.abandoned, each.dropped, each.failed),
             "-" if each.latency_ps_mean is None else milliseconds(each.latency_ps_mean),
+            *_percentiles(each.latency, milliseconds),
         ),
     )
-    _spreads(_LATENCY, lines, lambda each: each.latency, milliseconds)
     _spreads("Time of a wait in ms", lines, lambda each: each.wait, milliseconds)
     _spreads("Time of a switch to it in us", lines, lambda each: each.entry, microseconds)
     _section("Events", ("Traps", "IRQs", "Faults"), lines, lambda each: (each.traps, each.irqs, each.faults))
+
+
+def _jobs(title: str, lines: "Sequence[Worker]") -> None:
+    _section(
+        title,
+        ("Jobs", "Done", "Missed", "Late", "Quit", "Dropped", "Failed", "Overdue"),
+        lines,
+        lambda each: (
+            *(each.released, each.done, each.missed, each.late),
+            *(each.abandoned, each.dropped, each.failed, each.overdue),
+        ),
+    )
 
 
 def _spreads(
@@ -191,11 +205,11 @@ def _spreads(
     spread_of: "Callable[[Line], Spread | None]",
     show: Callable[[int], str],
 ) -> None:
-    def cells(each: "Line") -> tuple[str, ...]:
-        spread = spread_of(each)
-        return ("-",) * 5 if spread is None else tuple(show(time_ps) for time_ps in spread[1:])
+    _section(title, _PERCENTILES, lines, lambda each: _percentiles(spread_of(each), show))
 
-    _section(title, ("p50", "p95", "p99", "p99.9", "Max"), lines, cells)
+
+def _percentiles(spread: "Spread | None", show: Callable[[int], str]) -> tuple[str, ...]:
+    return ("-",) * len(_PERCENTILES) if spread is None else tuple(show(time_ps) for time_ps in spread[1:])
 
 
 def _section(

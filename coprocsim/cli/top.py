@@ -100,11 +100,12 @@ class _View:
         from coprocsim.observe import stats
         from coprocsim.observe.activity import Look
         from coprocsim.observe.view import view
+        from coprocsim.snapshot import JobRow
         from coprocsim.store import read
 
         with read(self.machine) as file:
-            seen = view(file)
-        return Look(seen.now_ps, tuple(stats.coproc_stats(seen, ())), tuple(stats.vcoproc_stats(seen, None, None, ())))
+            seen, jobs = view(file), file.rows(JobRow)
+        return Look(seen.now_ps, tuple(stats.coproc_stats(seen, ())), tuple(stats.vcoproc_stats(seen, jobs)))
 
     @contextmanager
     def step(self) -> Iterator[None]:

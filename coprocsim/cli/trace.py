@@ -83,7 +83,7 @@ def _choice_options() -> list[click.Parameter]:
             shell_complete=offered.row_kinds,
             help="Only these kinds of rows.",
         ),
-        click.Option(["--late"], is_flag=True, help="Only the ends of jobs that missed their deadlines."),
+        click.Option(["--late"], is_flag=True, help="Only the ends of jobs that were not in time."),
         click.Option(["--last"], type=click.IntRange(1, _LAST_MAX), metavar="N", help="Only the last N of them."),
     ]
 

@@ -296,7 +296,7 @@ def give_work(board: Board, vcoproc: Vcoproc, workload: tuple[Setting, ...]) -> 
     vcoproc.workload = workload
     text = ",".join(f"{setting.name}={setting.value}" for setting in workload)
     board.record(vcoproc.coproc, "workload", vcoproc.who, text)
-    _forget_jobs(board, vcoproc)
+    _give_up_jobs(board, vcoproc)
     interrupts.attend(board, vcoproc)
 
 
@@ -305,17 +305,14 @@ def take_work(board: Board, vcoproc: Vcoproc) -> None:
     vcoproc.guest = None
     vcoproc.workload = ()
     board.record(vcoproc.coproc, "workload", vcoproc.who, "none")
-    _forget_jobs(board, vcoproc)
+    _give_up_jobs(board, vcoproc)
     interrupts.attend(board, vcoproc)
 
 
-def _forget_jobs(board: Board, vcoproc: Vcoproc) -> None:
-    """Tell the scheduler that the jobs of the driver before are nobody's any more."""
-    for _ in vcoproc.open_jobs:
-        vcoproc.coproc.scheduler.finished(vcoproc.vcoproc_id, board.now_ps)
-    if vcoproc.open_jobs:
-        _ask_again(board, vcoproc)
-    vcoproc.open_jobs.clear()
+def _give_up_jobs(board: Board, vcoproc: Vcoproc) -> None:
+    """End the jobs of the driver before, which are nobody's any more."""
+    for job in list(vcoproc.open_jobs):
+        _ended(board, vcoproc, JobEnded(job.release_ps, job.deadline_ps, abandoned=True))
 
 
 def act(board: Board, vcoproc: Vcoproc) -> None:
@@ -351,9 +348,8 @@ def _ended(board: Board, vcoproc: Vcoproc, job: JobEnded) -> None:
         counters.failed += 1
     else:
         counters.ended += 1
+        counters.late += job.deadline_ps is not None and now_ps > job.deadline_ps
         measure.latency(vcoproc, latency_ps)
-    if job.abandoned or (job.deadline_ps is not None and now_ps > job.deadline_ps):
-        counters.missed += 1
     how = "abandoned" if job.abandoned else "error" if job.error else "done"
     board.record(vcoproc.coproc, "job_end", vcoproc.who, how, job.release_ps, latency_ps, _or_none(job.deadline_ps))
     if not vcoproc.open_jobs:

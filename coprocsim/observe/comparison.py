@@ -102,7 +102,7 @@ def _coproc(snapshot: Snapshot, coproc: str) -> CoprocStats:
 
 def _vcoprocs(snapshot: Snapshot, coproc: str) -> list[VcoprocStats]:
     dying = {row.domain_id for row in snapshot.domains if row.dying}
-    found = vcoproc_stats(view_of(snapshot, _IN_MEMORY), coproc, histograms=snapshot.histograms)
+    found = vcoproc_stats(view_of(snapshot, _IN_MEMORY), snapshot.jobs, coproc, histograms=snapshot.histograms)
     return [each for each in found if each.domain_id not in dying]
 
 

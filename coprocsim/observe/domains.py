@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from coprocsim.observe.listing import domain_state, state
 from coprocsim.observe.stats import VcoprocStats, vcoproc_stats
 from coprocsim.observe.view import View, who
-from coprocsim.snapshot import BankRow, ConfigRow, HistogramRow, LineRow, VcoprocRow, WindowRow, WorkloadRow
+from coprocsim.snapshot import BankRow, ConfigRow, HistogramRow, JobRow, LineRow, VcoprocRow, WindowRow, WorkloadRow
 
 if TYPE_CHECKING:
     from coprocsim.store import MachineFile
@@ -95,7 +95,8 @@ def shown(view: View, file: "MachineFile", name: str) -> DomainShown:
 
 def _vcoprocs(view: View, file: "MachineFile", domain: str) -> Iterator[VcoprocShown]:
     windows, lines, options = file.rows(WindowRow), file.rows(LineRow), file.rows(WorkloadRow)
-    stats = {each.vcoproc: each for each in vcoproc_stats(view, domain=domain, histograms=file.rows(HistogramRow))}
+    figures = vcoproc_stats(view, file.rows(JobRow), domain=domain, histograms=file.rows(HistogramRow))
+    stats = {each.vcoproc: each for each in figures}
     for row in view.of(None, domain):
         key = (row.domain_id, row.number)
         yield VcoprocShown(

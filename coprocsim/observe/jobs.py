@@ -2,9 +2,8 @@
 
 **A job is missed** at the instant from which on it cannot be done in time any more: when its deadline passes before it
 is done, or when it is given up, dropped or lost with an error before that. Each job is missed once or never, whatever
-becomes of it later, and who is never let near the coproc misses all that is due. A span has the deadlines from its
-first instant on and before its last: what was overdue when it began, was missed before. A job without a deadline is in
-time whenever it is done.
+becomes of it later. What was overdue when a span began was missed before it. A job without a deadline is in time
+whenever it is done.
 """
 
 from collections import defaultdict
@@ -42,19 +41,18 @@ class JobCount:
         self._from_ps = from_ps
         self._of: defaultdict[str, Jobs] = defaultdict(Jobs)
 
-    def see(self, rows: Iterable[TraceRow]) -> None:
-        """Count what the next rows tell."""
-        for at_ps, _, what, *more in rows:
-            match what, more:
-                case "job", [str(who), int(), int()]:
-                    self._of[who].released += 1
-                case "job_dropped", [str(who), int()]:
-                    jobs = self._of[who]
-                    jobs.released += 1
-                    jobs.dropped += 1
-                    jobs.missed += 1
-                case "job_end", [str(who), str(how), int(), int(), int(deadline_ps)]:
-                    self._ended(self._of[who], how, at_ps, deadline_ps)
+    def take(self, row: TraceRow) -> None:
+        """Count what the next row tells."""
+        match row[2:]:
+            case "job", str(who), int(), int():
+                self._of[who].released += 1
+            case "job_dropped", str(who), int():
+                jobs = self._of[who]
+                jobs.released += 1
+                jobs.dropped += 1
+                jobs.missed += 1
+            case "job_end", str(who), str(how), int(), int(), int(deadline_ps):
+                self._ended(self._of[who], how, row[0], deadline_ps)
 
     def _ended(self, jobs: Jobs, how: str, at_ps: int, deadline_ps: int) -> None:
         if how == "done" and (deadline_ps == _NONE or at_ps <= deadline_ps):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from coprocsim.errors import CoprocsimError
 from coprocsim.observe.timeline import CoprocPens, Stretch
-from coprocsim.observe.trace import is_late
+from coprocsim.observe.trace import is_missed
 from coprocsim.units import show_instant
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _happening(row: "TraceRow") -> tuple[str, str, int] | None:
     """Return what happened by this row, to whom, and the time that belongs to it; None if that is no happening."""
     match row[2:]:
         case ("job_end", str(who), "done", _, int(latency_ps), _):
-            return "late" if is_late(row) else "done", who, latency_ps
+            return "late" if is_missed(row) else "done", who, latency_ps
         case ("job_end", str(who), str(how), _, int(latency_ps), _):
             return _LOST[how], who, latency_ps
         case ("job_dropped", str(who), _):

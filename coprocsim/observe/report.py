@@ -11,7 +11,7 @@ from coprocsim.observe.picture import Drawing, Picture
 from coprocsim.observe.trace import Watch
 from coprocsim.observe.verify import Verdict, Verification
 from coprocsim.observe.view import View, who
-from coprocsim.snapshot import DenialRow, HistogramRow, MachineRow, VcoprocSettingRow
+from coprocsim.snapshot import DenialRow, HistogramRow, JobRow, MachineRow, VcoprocSettingRow
 from coprocsim.units import show_instant
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def report(
     lines = tuple(coproc_lines(view, coproc))
     chosen = [line.coproc for line in lines]
     settings, histograms = file.rows(VcoprocSettingRow), file.rows(HistogramRow)
-    vcoprocs = tuple(stats.vcoproc_stats(view, coproc, None, histograms))
+    vcoprocs = tuple(stats.vcoproc_stats(view, file.rows(JobRow), coproc, None, histograms))
     begins_ps = file.trace_begins_ps
     verification = Verification(view, begins_ps)
     drawing = Drawing(view, chosen, start_ps, end_ps, whole=begins_ps == 0)

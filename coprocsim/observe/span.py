@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from coprocsim.errors import StateError
 from coprocsim.histogram import Histogram
+from coprocsim.observe.jobs import JobCount, Jobs
 from coprocsim.observe.stats import CoprocTime, Spread, VcoprocTime, spread
 from coprocsim.observe.timeline import STATES, UNKNOWN, Lane, coproc_lanes, vcoproc_lanes
-from coprocsim.observe.trace import is_late
 from coprocsim.observe.view import View, who
+from coprocsim.snapshot import JobRow
 from coprocsim.units import show_instant
 
 if TYPE_CHECKING:
@@ -20,19 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VcoprocSpan(VcoprocTime):
-    """And what it denied and did, as `VcoprocStats` counts it; a job is of the span in which it ends.
-
-    `latency` is of the jobs done, None if none was.
-    """
+    """And what it denied and did; its jobs are counted as `jobs.Jobs` says. `latency` is of those done, if any was."""
 
     denials: int
     denied_ps: int
     released: int
     done: int
     missed: int
+    late: int
     abandoned: int
     dropped: int
     failed: int
+    overdue: int
     latency: Spread | None
 
 
@@ -55,13 +55,14 @@ def vcoproc_spans(
     lanes = vcoproc_lanes(file, [(each, row.coproc_id) for each, row in rows.items()], from_ps, view.now_ps)
     took = {str(lane.vcoproc): lane for lane in lanes}
     happened = _Happened(file, view, from_ps)
+    became = happened.jobs.until(view.now_ps, file.rows(JobRow))
     for each, row in rows.items():
         # One that has come into being just now has no lane: no time has passed for it.
         times = _took(took[each], STATES[row.state]) if each in took else Counter[str]()
         if times[UNKNOWN] or from_ps < file.trace_begins_ps:
             raise _too_old(row.coproc_id, from_ps)
         run_ps = times["run"] + times["deny"]
-        count = happened.counts[each]
+        count, jobs = happened.counts[each], became.get(each, Jobs())
         yield VcoprocSpan(
             view.domains[row.domain_id].name,
             row.domain_id,
@@ -73,12 +74,14 @@ def vcoproc_spans(
             count["switch"],
             count["denial"],
             times["deny"],
-            count["job"],
-            count["done"],
-            count["late"],
-            count["abandoned"],
-            count["job_dropped"],
-            count["error"],
+            jobs.released,
+            jobs.in_time + jobs.late,
+            jobs.missed,
+            jobs.late,
+            jobs.abandoned,
+            jobs.dropped,
+            jobs.failed,
+            jobs.overdue,
             happened.latency(each),
         )
 
@@ -110,6 +113,7 @@ class _Happened:
     def __init__(self, file: "MachineFile", view: View, from_ps: int) -> None:
         self.wait_ps: Counter[str] = Counter()
         self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.jobs = JobCount(from_ps)
         self._latencies: defaultdict[str, Histogram] = defaultdict(Histogram)
         self._latency_ps_max: Counter[str] = Counter()
         self._since = {who(row): from_ps for row in view.vcoprocs}
@@ -122,6 +126,7 @@ class _Happened:
                 self.wait_ps[who(vcoproc)] += view.now_ps - self._since[who(vcoproc)]
 
     def _take(self, row: "TraceRow") -> None:
+        self.jobs.take(row)
         match row[2:]:
             case ("state", str(each), "WAITING", new):
                 self.wait_ps[each] += row[0] - self._since.get(each, row[0])
@@ -131,14 +136,9 @@ class _Happened:
                 self._since[each] = row[0]
             case ("switch_from", str(each), "busy", _):
                 self.counts[each]["denial"] += 1
-            case ("job" | "job_dropped" as what, str(each), *_):
-                self.counts[each][what] += 1
-            case ("job_end", str(each), str(how), _, int(latency_ps), _):
-                self.counts[each][how] += 1
-                self.counts[each]["late"] += is_late(row)
-                if how == "done":
-                    self._latencies[each].record(latency_ps)
-                    self._latency_ps_max[each] = max(self._latency_ps_max[each], latency_ps)
+            case ("job_end", str(each), "done", _, int(latency_ps), _):
+                self._latencies[each].record(latency_ps)
+                self._latency_ps_max[each] = max(self._latency_ps_max[each], latency_ps)
 
     def latency(self, each: str) -> Spread | None:
         """Return how the latencies of the jobs done are spread."""

@@ -6,13 +6,14 @@ destroyed and taken its counters along.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict, cast
 
 from coprocsim.histogram import percentiles
 from coprocsim.observe.view import View, who
-from coprocsim.snapshot import CoprocRow, DenialRow, HistogramRow, VcoprocRow, VcoprocSettingRow
+from coprocsim.snapshot import CoprocRow, DenialRow, HistogramRow, JobRow, VcoprocRow, VcoprocSettingRow
 from coprocsim.store import damaged
 
 
@@ -73,7 +74,8 @@ class VcoprocTime:
 class VcoprocStats(VcoprocTime):
     """And what it has been charged for, denied, suffered and done.
 
-    `released` jobs are done, abandoned, failed, dropped, or not yet over. The mean latency is of the jobs done.
+    `released` jobs are done, abandoned, failed, dropped, or not yet over; `late` are some of those done, `overdue` some
+    of those not yet over, `missed` are all that were not in time (`jobs.py`). The mean latency is of the jobs done.
     `owed_ps` is what it still owes for overrunning. `latency`, `wait` and `entry` are None where nothing was counted.
     """
 
@@ -88,9 +90,11 @@ class VcoprocStats(VcoprocTime):
     released: int
     done: int
     missed: int
+    late: int
     abandoned: int
     dropped: int
     failed: int
+    overdue: int
     latency_ps_mean: int | None
     latency_ps_max: int | None
     traps: int
@@ -99,6 +103,11 @@ class VcoprocStats(VcoprocTime):
     latency: Spread | None
     wait: Spread | None
     entry: Spread | None
+
+    def ways_missed(self) -> dict[str, int]:
+        """Return in which ways jobs were missed, in words, and how many in each, where there were any."""
+        ways = {"late": self.late, "given up": self.abandoned, "dropped": self.dropped, "failed": self.failed}
+        return {how: count for how, count in (ways | {"overdue": self.overdue}).items() if count}
 
 
 class Denial(NamedTuple):
@@ -160,16 +169,26 @@ def jain(shares: list[float]) -> float | None:
 
 
 def vcoproc_stats(
-    view: View, coproc: str | None = None, domain: str | None = None, histograms: Iterable[HistogramRow] = ()
+    view: View,
+    jobs: Iterable[JobRow],
+    coproc: str | None = None,
+    domain: str | None = None,
+    histograms: Iterable[HistogramRow] = (),
 ) -> Iterator[VcoprocStats]:
-    """Yield the figures of every vcoproc; only of a coproc's, or a domain's. Percentiles are of `histograms`."""
+    """Yield the figures of every vcoproc; only of a coproc's, or a domain's.
+
+    `jobs` are those not yet over, percentiles are of `histograms`.
+    """
+    overdue = Counter(
+        (row.domain_id, row.number) for row in jobs if row.deadline_ps is not None and row.deadline_ps < view.now_ps
+    )
     encoded = {(row.domain_id, row.number, row.kind): row.encoded for row in histograms}
 
     def of(row: VcoprocRow, kind: str, max_ps: int) -> Spread | None:
         return spread(encoded.get((row.domain_id, row.number, kind), ""), max_ps)
 
     for row in view.of(coproc, domain):
-        counters = row.counters
+        counters, unfinished = row.counters, overdue[row.domain_id, row.number]
         denied_ps, suffered_ps = _denial_under_way(view, row)
         yield VcoprocStats(
             view.domains[row.domain_id].name,
@@ -190,10 +209,12 @@ def vcoproc_stats(
             counters.resets,
             counters.jobs,
             counters.ended,
-            counters.missed,
+            counters.late + counters.abandoned + counters.dropped + counters.failed + unfinished,
+            counters.late,
             counters.abandoned,
             counters.dropped,
             counters.failed,
+            unfinished,
             counters.latency_ps // counters.ended if counters.ended else None,
             counters.latency_ps_max if counters.ended else None,
             counters.traps,

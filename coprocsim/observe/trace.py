@@ -101,18 +101,20 @@ def domain_of(row: "TraceRow") -> int | None:
     return None
 
 
-def is_late(row: "TraceRow") -> bool:
-    """Return whether a job missed its deadline by this row, its end: what `stats` counts as missed."""
+def is_missed(row: "TraceRow") -> bool:
+    """Return whether by this row a job is over and was not in time: it was done late, given up, lost, or dropped."""
     match row[2:]:
         case ("job_end", _, how, int(release_ps), int(latency_ps), int(deadline_ps)):
-            return how == "abandoned" or -1 < deadline_ps < release_ps + latency_ps
+            return how != "done" or -1 < deadline_ps < release_ps + latency_ps
+        case ("job_dropped", *_):
+            return True
     return False
 
 
 class Choice(NamedTuple):
     """Which rows are wanted: between two instants, both included; of a coproc, a domain, some kinds; the last ones.
 
-    `late` wants the ends of jobs that missed their deadlines only.
+    `late` wants the ends of jobs that were not in time only.
     """
 
     from_ps: int
@@ -138,5 +140,5 @@ class Choice(NamedTuple):
             self.coproc in {None, row[1]}
             and (not self.kinds or kind_of(row) in self.kinds)
             and (self.domain_id is None or domain_of(row) == self.domain_id)
-            and (not self.late or is_late(row))
+            and (not self.late or is_missed(row))
         )

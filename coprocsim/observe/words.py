@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from coprocsim.observe.trace import fields, is_late
+from coprocsim.observe.trace import fields, is_missed
 from coprocsim.units import show_duration
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def alarming(row: "TraceRow") -> bool:
     match row[2:]:
         case ("switch_from", _, "busy", _) | ("switch_from" | "switch_to", _, "failed", _):
             return True
-        case ("job_end", _, how, *_):
-            return how != "done" or is_late(row)
+        case ("job_end", *_):
+            return is_missed(row)
     return row[2] in _ALARMING
 
 

@@ -249,7 +249,8 @@ def run_choice(snapshot: Snapshot, coproc_id: str, choice: Choice, duration_ps: 
 
     def run_until(until_ps: int) -> None:
         hypervisor.run_until(until_ps)
-        jobs.see(board.trace)
+        for row in board.trace:
+            jobs.take(row)
         board.trace.clear()
 
     run_in_pieces(board, run_until, board.now_ps + duration_ps, progress)

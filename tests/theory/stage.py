@@ -98,7 +98,7 @@ class Played:
 
     def missed(self, which: int) -> int:
         """Return how many jobs of a task were late."""
-        return self.vcoprocs[which].counters.missed
+        return self.vcoprocs[which].counters.late
 
     def ran_ms(self, which: int) -> float:
         """Return what a task had of the coproc."""

@@ -50,9 +50,7 @@ def _head(report: Report, title: str) -> Iterator[str]:
 def _headlines(report: Report) -> Iterator[str]:
     """Yield what a reader in a hurry wants to know: which jobs did not end well, and what has failed."""
     for each in report.vcoprocs:
-        lost = {"late": each.missed - each.abandoned, "given up": each.abandoned, "dropped": each.dropped}
-        lost["failed"] = each.failed
-        said = ", ".join(f"{count:,} {how}" for how, count in lost.items() if count)
+        said = ", ".join(f"{count:,} {how}" for how, count in each.ways_missed().items())
         if said:
             yield f"{each.domain} on {each.coproc}: of {each.released:,} jobs {said}."
     yield from (f"{line.coproc} has failed: {line.failure}." for line in report.lines if line.failure)
@@ -110,10 +108,24 @@ def _shares(report: Report) -> Iterator[str]:
     )
     yield from _of_vcoprocs(
         "What came of it",
-        ("Jobs", "Done", "Missed", "Quit", "Dropped", "Failed", "Mean latency", "Longest", "Traps", "IRQs", "Faults"),
         (
-            *("released", "done", "missed", "abandoned", "dropped", "failed", "latency_ps_mean", "latency_ps_max"),
-            *("traps", "irqs", "faults"),
+            "Jobs",
+            "Done",
+            "Missed",
+            "Late",
+            "Quit",
+            "Dropped",
+            "Failed",
+            "Overdue",
+            "Mean latency",
+            "Longest",
+            "Traps",
+            "IRQs",
+            "Faults",
+        ),
+        (
+            *("released", "done", "missed", "late", "abandoned", "dropped", "failed", "overdue"),
+            *("latency_ps_mean", "latency_ps_max", "traps", "irqs", "faults"),
         ),
         report.vcoprocs,
     )
