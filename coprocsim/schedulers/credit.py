@@ -185,7 +185,7 @@ class Credit(Scheduler):
         """Return the books of an instant, the periods that end with it included, after `turn` has paid if it does."""
         if turn is not None and pays:
             books = self._books.copy()
-            books.pay(turn.vcoproc, now_ps - turn.since_ps)
+            self._pay(books, turn.vcoproc, turn.since_ps, now_ps - turn.since_ps)
             self._account(books, now_ps + 1)
             return books
         if now_ps < self._books.accounted_ps + self._slice_ps:
@@ -194,6 +194,17 @@ class Credit(Scheduler):
             self._ahead = self._books.copy()
         self._account(self._ahead, now_ps + 1)
         return self._ahead
+
+    def _pay(self, books: Books, vcoproc: VcoprocId, since_ps: int, time_ps: int) -> None:
+        """Let one pay for what it has had since an instant: at the first end of a period, and the rest thereafter.
+
+        That end is the only one at which it may have something saved up.
+        """
+        self._account(books, since_ps + 1)
+        first_ps = min(time_ps, books.accounted_ps + self._slice_ps - since_ps)
+        books.pay(vcoproc, first_ps)
+        self._account(books, since_ps + time_ps)
+        books.pay(vcoproc, time_ps - first_ps)
 
     def _account(self, books: Books, before_ps: int) -> None:
         """Settle `books` for each period that has ended before an instant; what happens at an end happens before it."""
@@ -275,7 +286,7 @@ class Credit(Scheduler):
         return Run(vcoproc, length_ps, parked_until_ps)
 
     def ran(self, ran: Ran) -> None:
-        self._books.pay(ran.vcoproc, ran.run_ps + ran.switch_ps)
+        self._pay(self._books, ran.vcoproc, ran.since_ps, ran.run_ps + ran.switch_ps)
         self._settle(ran.now_ps)
         self._boosted.discard(ran.vcoproc)
         self._yielded_ps = None

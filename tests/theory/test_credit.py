@@ -1,6 +1,8 @@
 """`credit` keeps what Xen's promises: shares by weight, caps, and a boost for who wakes with credits left."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from coprocsim.model import VcoprocId
 from coprocsim.parameters import Scope
@@ -69,10 +71,38 @@ def test_debt_is_not_forgiven_to_one_that_sleeps():
     assert abs(played.ran_ms(1) - played.ran_ms(2)) <= 3 * SLICE_MS + 100
 
 
-def test_of_a_cap_one_period_is_saved_up_and_no_more():
+@pytest.mark.parametrize("wakes_ms", [3000, 3000.5, 3010])
+def test_of_a_cap_one_period_is_saved_up_and_no_more(wakes_ms: float):
     # Asleep for 3 s; 6 ms that were saved up and 6 in the period that it wakes in, then 6 in each of nine others.
-    played = play(Credit, [jobs((3010, 1000), cap=20)], 3300)
+    played = play(Credit, [jobs((wakes_ms, 1000), cap=20)], 3300)
     assert played.ran_ms(0) == 6 + 6 + 9 * 6
+
+
+def test_of_a_cap_that_is_hardly_used_in_a_period_no_more_is_saved_up():
+    # Half a millisecond of its 12, up to 3030; there it has 12 again, of which 6 are of that period; then 6 in each of
+    # eight others.
+    played = play(Credit, [jobs((3029.5, 1000), cap=20)], 3300)
+    assert played.ran_ms(0) == 0.5 + 12 + 8 * 6
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(0, 600), st.integers(1, 80)), min_size=1, max_size=8),
+    st.sampled_from((5, 20, 50, 90)),
+    st.booleans(),
+)
+def test_a_cap_holds_in_every_window_whenever_one_wakes(arrivals: list[tuple[int, int]], cap: int, alone: bool):
+    """Of `n` periods that begin in a window it has at most `n + 2`, and what a turn cannot be shorter than, 1 ms."""
+    times = jobs(*((release / 2, work / 2) for release, work in sorted(arrivals)), cap=cap)
+    played = play(Credit, [times] if alone else [times, backlog(1)], 600)
+    allowance_ms = SLICE_MS * cap / 100
+    stretches = played.stretches(0)
+    for begin, (from_ms, _) in enumerate(stretches):
+        had_ms = 0.0
+        for begin_ms, end_ms in stretches[begin:]:
+            had_ms += end_ms - begin_ms
+            periods = end_ms // SLICE_MS - from_ms // SLICE_MS
+            assert had_ms <= (periods + 2) * allowance_ms + 1
 
 
 def awake(count: int) -> tuple[Credit, list[VcoprocId]]:
@@ -90,10 +120,10 @@ def closed(vcoproc: VcoprocId, since_ms: int, until_ms: int, switch_ms: int = 0)
 
 
 def test_a_switch_is_paid_for_by_whoever_is_charged_for_it():
-    # 20 ms and a switch of 10 ms, then 24 ms of the other: of 54 each earns 27, so that the first is at -3.
+    # 20 ms and a switch of 10 ms, of which each earns 15 at 30; of these the other one has 3 left at 42.
     credit, (first, second) = awake(2)
     credit.ran(closed(first, 0, 20, switch_ms=10))
-    assert credit.pick(54 * MS, Turn(second, 30 * MS, 54 * MS)) == Run(second, SLICE_MS * MS)
+    assert credit.pick(42 * MS, Turn(second, 30 * MS, 42 * MS)) == Run(second, SLICE_MS * MS)
 
 
 def test_one_that_gives_way_does_so_to_those_without_credits_too():
