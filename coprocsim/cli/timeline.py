@@ -11,6 +11,7 @@ import click
 from coprocsim.cli.arguments import coprocs, duration
 from coprocsim.cli.examples import examples
 from coprocsim.cli.messages import wants_colour
+from coprocsim.cli.progress import Progress, Reading
 from coprocsim.cli.tables import json_option, print_json
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def timeline_command(
     from coprocsim.store import read
     from coprocsim.units import show_instant
 
-    with read(machine) as file:
+    with read(machine) as file, Progress() as progress:
         seen = view(file)
         start_ps, end_ps = from_ps or 0, seen.now_ps if to_ps is None else min(to_ps, seen.now_ps)
         if seen.now_ps == 0:
@@ -57,11 +58,12 @@ def timeline_command(
                 f"nothing lies between {show_instant(start_ps)} s and {show_instant(end_ps)} s", hint=hint
             )
         chosen = list(seen.coprocs) if coproc is None else [seen.coproc_named(coproc).coproc_id]
+        reading = Reading(progress, file.trace_begins_ps, end_ps)
         if by == "coproc":
-            lanes = timeline.coproc_lanes(file, chosen, start_ps, end_ps)
+            lanes = timeline.coproc_lanes(file, chosen, start_ps, end_ps, reading)
         else:
             known = [(who(row), row.coproc_id) for row in seen.vcoprocs]
-            lanes = timeline.vcoproc_lanes(file, known, start_ps, end_ps)
+            lanes = timeline.vcoproc_lanes(file, known, start_ps, end_ps, reading)
             lanes = [lane for lane in lanes if lane.coproc in chosen]
     if as_json:
         print_json({"from_ps": start_ps, "to_ps": end_ps, "lanes": [_document(seen, lane) for lane in lanes]})
