@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 _WIDTH = 80
 _NARROWEST = 40
 _SYMBOLS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-# Background colours, a domain's by its place among the domains; red is for what went wrong.
+# Background colours, a domain's by its id, so that it is the same in every picture; red is for what went wrong.
 _COLOURS = ("46", "42", "43", "44", "45", "47", "106", "102", "103", "104", "105")
 _RED = "41"
+_DIM = "2"
 _NOBODY = {"share": "=", "idle": ".", "switch": "-", "reset": "x", "failed": "x", "unknown": "?"}
 
 
@@ -107,6 +108,7 @@ class _Picture:
         self._width = max(8, columns - self._indent)
         self._columns = columns
         self._symbols = _symbols(lanes)
+        self._colours = {symbol: _colour(domain) for domain, symbol in self._symbols.items()}
         self._colour = wants_colour(sys.stdout)
 
     def draw(self) -> None:
@@ -114,7 +116,11 @@ class _Picture:
         self._axis()
         for label, lane in zip(self._labels, self._lanes, strict=True):
             pieces = self._pieces(lane.stretches)
-            cells = self._coproc_cells(pieces) if lane.vcoproc is None else map(self._vcoproc_cell, pieces)
+            if lane.vcoproc is None:
+                cells = self._coproc_cells(pieces)
+            else:
+                domain = _domain(lane.vcoproc)
+                cells = (self._vcoproc_cell(piece, domain) for piece in pieces)
             if self._above:
                 print(label)
             beside = "" if self._above else label
@@ -175,9 +181,9 @@ class _Picture:
                 held.add(symbol)
             symbol = max(sorted(held), key=lambda each: owed[each], default="?")
             owed[symbol] = owed.get(symbol, 0) - sum(piece.taken.values())
-            yield self._painted(symbol, "" if symbol not in self._symbols.values() else self._colour_of(symbol))
+            yield self._painted(symbol, self._colours[symbol]) if symbol in self._colours else self._nobody(symbol)
 
-    def _vcoproc_cell(self, piece: _Piece) -> str:
+    def _vcoproc_cell(self, piece: _Piece, domain: int) -> str:
         """Return what a vcoproc did in a column: a reset, else whether it had the coproc all of it, a part, or waited.
 
         Who denies has the coproc; a denial is shown where nothing else took longer, and marked below elsewhere.
@@ -189,10 +195,10 @@ class _Picture:
         if _is_denial(taken):
             return self._painted("!", _RED)
         if had_ps:
-            return self._painted("#" if 2 * had_ps >= sum(taken.values()) else "+", "42")
+            return self._painted("#" if 2 * had_ps >= sum(taken.values()) else "+", _colour(domain))
         if "wait" in taken:
-            return self._painted(".", "43")
-        return "-" if "switch" in taken else "?" if "unknown" in taken else " "
+            return self._nobody(".")
+        return self._nobody("-" if "switch" in taken else "?" if "unknown" in taken else " ")
 
     def _vcoproc_mark(self, piece: _Piece) -> str:
         """Return the mark of a denial that is too short to be seen in a column of a vcoproc's lane."""
@@ -208,11 +214,14 @@ class _Picture:
         switches = piece.begun.count("switch")
         return " " if not switches else "|" if switches == 1 else "+"
 
-    def _colour_of(self, symbol: str) -> str:
-        return _COLOURS[list(self._symbols.values()).index(symbol) % len(_COLOURS)]
+    def _nobody(self, symbol: str) -> str:
+        """Return a symbol for a column in which nobody runs: it stands back, unless something went wrong."""
+        if symbol == "x":
+            return self._painted(symbol, _RED)
+        return f"\033[{_DIM}m{symbol}\033[0m" if self._colour and symbol != " " else symbol
 
     def _painted(self, symbol: str, background: str) -> str:
-        return f"\033[30;{background}m{symbol}\033[0m" if self._colour and background else symbol
+        return f"\033[30;{background}m{symbol}\033[0m" if self._colour else symbol
 
     def _legend(self) -> None:
         if self._by == "vcoproc":
@@ -222,7 +231,7 @@ class _Picture:
             self._print_words(["below: ! denies for a part of it"])
             return
         domains = [
-            f"{self._painted(symbol, self._colour_of(symbol))} {self._seen.called(f'd{domain}v0')}"
+            f"{self._painted(symbol, self._colours[symbol])} {self._seen.called(f'd{domain}v0')}"
             for domain, symbol in self._symbols.items()
         ]
         shared = any(each.what == "share" for lane in self._lanes for each in lane.stretches)
@@ -253,6 +262,10 @@ def _is_denial(taken: Mapping[str, int]) -> bool:
 
 def _domain(vcoproc: str) -> int:
     return int(vcoproc[1:].partition("v")[0])
+
+
+def _colour(domain: int) -> str:
+    return _COLOURS[domain % len(_COLOURS)]
 
 
 def _symbols(lanes: "Iterable[Lane]") -> Mapping[int, str]:
