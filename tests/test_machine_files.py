@@ -1,11 +1,14 @@
 """Where machines are kept: files that are not ours, are damaged or cannot be, and several of them apart."""
 
 import contextlib
+import resource
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from coprocsim.errors import StateError
+from coprocsim.toolstack.boot import keeping_in
 from tests.homes import PROJECT
 
 README = (PROJECT / "coprocsim/cli/README.md").read_text()
@@ -97,6 +100,28 @@ def test_a_folder_that_takes_no_files_is_an_error(home):
     status, out, err = home.run("boot", "dts/minimal.dtb", environment={"COPROCSIM_STATE_DIR": "/proc"})
     assert (status, out) == (1, "")
     assert "must be yours to write" in err
+
+
+@pytest.mark.parametrize("limit_bytes", [0, 20_000])
+@pytest.mark.parametrize("line", ["boot dts/minimal.dtb", "replay whole.machine --keep"])
+def test_a_disk_that_is_full_is_left_as_it_was(home, line, limit_bytes):
+    home.quickly("boot dts/minimal.dtb")
+    home.quickly("history export whole.machine")
+    home.environment["COPROCSIM_STATE_DIR"] = "new/state"
+    before = sorted(home.folder.rglob("*"))
+    small = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))}
+    status, out, err = home.run(*line.split(), **small)
+    assert (status, out) == (1, "")
+    assert "make room on the disk" in err
+    assert sorted(home.folder.rglob("*")) == before
+
+
+def test_a_boot_that_fails_leaves_alone_what_others_have_put_into_its_folder(home):
+    (home.folder / "new").mkdir()
+    with contextlib.suppress(StateError), keeping_in(home.folder / "new/state/deep"):
+        (home.folder / "new/state/other.sqlite").touch()
+        raise StateError("not now")
+    assert sorted(path.name for path in (home.folder / "new").rglob("*")) == ["other.sqlite", "state"]
 
 
 def test_machines_are_kept_apart(home):

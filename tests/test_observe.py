@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from coprocsim.errors import StateError
 from coprocsim.model import Setting
-from coprocsim.observe import domains, listing, span, stats, timeline
+from coprocsim.observe import domains, listing, stats, timeline
+from coprocsim.observe.span import span
 from coprocsim.observe.view import View, view, who
 from coprocsim.snapshot import JobRow, VcoprocSettingRow
-from coprocsim.store import MachineFile, read
+from coprocsim.store import MachineFile, read, trace
 from coprocsim.toolstack import control
 from coprocsim.toolstack import domain as toolstack_domain
 from tests.booted import booted, go_on
@@ -121,9 +122,8 @@ def test_what_is_shown_since_boot_is_what_was_counted(tmp_path, workloads, durat
     control.run(machine, duration_ps, go_on)
     with read(machine) as file:
         seen = view(file)
-        for each, all_of_it in zip(
-            span.vcoproc_spans(file, seen, 0, None, None), stats.vcoproc_stats(seen, file.rows(JobRow)), strict=True
-        ):
+        of_span, of_all = span(file, seen, 0, None, None).vcoprocs, stats.vcoproc_stats(seen, file.rows(JobRow))
+        for each, all_of_it in zip(of_span, of_all, strict=True):
             for name in (*COUNTED_SINCE, "overdue"):
                 assert getattr(each, name) == getattr(all_of_it, name), name
 
@@ -139,8 +139,7 @@ def test_what_is_shown_since_an_instant_is_what_was_counted_since(tmp_path, work
     with read(machine) as file:
         seen = view(file)
         [coproc_now], now = stats.coproc_stats(seen, []), list(stats.vcoproc_stats(seen, file.rows(JobRow)))
-        [coproc] = span.coproc_spans(file, seen, first_ps, None)
-        vcoprocs = list(span.vcoproc_spans(file, seen, first_ps, None, None))
+        [coproc], vcoprocs = span(file, seen, first_ps, None, None)
     for name in ("elapsed_ps", "run_ps", "switch_ps", "idle_ps", "failed_ps"):
         assert getattr(coproc, name) == getattr(coproc_now, name) - getattr(coproc_was, name), name
     for each, before, after in zip(vcoprocs, was, now, strict=True):
@@ -166,7 +165,7 @@ def missed_by_the_second(machine: Path) -> tuple[int, int, int]:
         _, each = stats.vcoproc_stats(seen, file.rows(JobRow))
         since = 0
         if seen.now_ps > 35 * MS:
-            _, of_span = span.vcoproc_spans(file, seen, 35 * MS, None, None)
+            _, of_span = span(file, seen, 35 * MS, None, None).vcoprocs
             since = of_span.missed
     return each.missed, each.overdue, since
 
@@ -241,6 +240,26 @@ def test_what_the_trace_no_longer_tells_is_unknown(tmp_path):
     assert "unknown" not in {each.what for each in lane.stretches[1:]}
 
 
+def test_what_happened_since_an_instant_is_found_in_one_look_at_the_trace(busy, monkeypatch):
+    looks, watched = [], []
+    between = trace.between
+
+    def noted(sql, from_ps, to_ps):
+        looks.append((from_ps, to_ps))
+        return between(sql, from_ps, to_ps)
+
+    def watch(rows):
+        for row in rows:
+            watched.append(row)
+            yield row
+
+    monkeypatch.setattr(trace, "between", noted)
+    with read(busy) as file:
+        span(file, view(file), 200 * MS, None, None, watch)
+        assert looks == [(0, 300 * MS)]
+        assert watched == list(file.trace(0, 300 * MS))
+
+
 def test_shares_since_an_instant_that_the_trace_has_lost_are_refused(tmp_path):
     machine = booted(tmp_path, ["kind=backlog,work=50us", "kind=backlog,work=60us", "kind=idle"], trace_limit_bytes=1)
     for _ in range(2):
@@ -248,9 +267,9 @@ def test_shares_since_an_instant_that_the_trace_has_lost_are_refused(tmp_path):
     with read(machine) as file:
         seen = view(file)
         with pytest.raises(StateError, match=r"the trace does not tell any more what `xxx0` did at 0\.100000 s"):
-            list(span.coproc_spans(file, seen, 100 * MS, None))
+            span(file, seen, 100 * MS, None, None)
         # Whoever has slept all the time is known to have slept.
-        *_, idle = span.vcoproc_spans(file, seen, 999 * MS, None, None)
+        *_, idle = span(file, seen, 999 * MS, None, None).vcoprocs
     assert (idle.domain, idle.run_ps, idle.wait_ps, idle.switches) == ("dom3", 0, 0, 0)
 
 
@@ -263,7 +282,7 @@ def test_a_domain_that_has_come_just_now_has_had_nothing_since_an_instant(tmp_pa
     )
     toolstack_domain.create(machine, str(path), (), paused=False, dry_run=False)
     with read(machine) as file:
-        first, new = span.vcoproc_spans(file, view(file), 10 * MS, None, None)
+        first, new = span(file, view(file), 10 * MS, None, None).vcoprocs
     # The only other one has it all the time.
     assert (first.run_ps, first.share) == (10 * MS, 1.0)
     assert (new.domain, new.run_ps, new.wait_ps, new.switches) == ("new", 0, 0, 0)
@@ -277,7 +296,7 @@ def test_what_happens_at_the_first_instant_itself_was_before(tmp_path):
         entered_ps = [
             row[0] for row in file.trace(0, seen.now_ps) if row[2:] == ("state", "d2v0", "WAITING", "RUNNING")
         ]
-        _, second = span.vcoproc_spans(file, seen, entered_ps[0], None, None)
+        _, second = span(file, seen, entered_ps[0], None, None).vcoprocs
     assert second.switches == len(entered_ps) - 1 > 0
     # It had its turn of 5 ms first, then waited for the other one's.
     assert second.wait_ps < 20 * MS - entered_ps[0] - 5 * MS
@@ -290,10 +309,9 @@ def test_who_has_run_for_longer_than_the_trace_goes_back_is_known_to_have_run(tm
     with read(machine) as file:
         seen = view(file)
         begins_ps = file.trace_begins_ps
-        [coproc] = span.coproc_spans(file, seen, begins_ps, None)
-        running, idle = span.vcoproc_spans(file, seen, begins_ps, None, None)
+        [coproc], [running, idle] = span(file, seen, begins_ps, None, None)
         with pytest.raises(StateError, match="the trace does not tell any more"):
-            list(span.coproc_spans(file, seen, begins_ps - 1, None))
+            span(file, seen, begins_ps - 1, None, None)
     assert begins_ps > 0
     assert (coproc.run_ps, running.run_ps, running.share) == (1000 * MS - begins_ps, 1000 * MS - begins_ps, 1)
     assert (idle.run_ps, idle.wait_ps) == (0, 0)

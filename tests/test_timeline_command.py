@@ -93,6 +93,25 @@ def test_each_domain_has_a_colour_of_its_own_and_so_has_its_name_below(crowd, lo
     assert "41" not in {colour for colour, _ in names}
 
 
+def test_a_domain_has_the_same_colour_in_every_picture(crowd, looked, monkeypatch):
+    monkeypatch.setattr("coprocsim.cli.timeline.wants_colour", lambda _stream: True)
+    by_coproc = dict(re.findall(r"\033\[30;(\d+)m[1-9a-f]\033\[0m (dom\d+)", "\n".join(looked(crowd))))
+    lanes = [line for line in looked(crowd, "--by", "vcoproc", "--from", "3ms") if line.startswith("dom")]
+    ran = {colour: line.split()[0] for line in lanes for colour in re.findall(r"\033\[30;(\d+)m[#+]", line)}
+    assert ran == by_coproc
+    assert len(ran) == 11
+
+
+def test_who_waits_is_dim_and_who_denies_is_red(tmp_path, looked, monkeypatch):
+    # Each turn is 5 ms; the first needs 8 ms that cannot be cut, so it denies for 3 ms while the second waits on.
+    machine = booted(tmp_path, ["kind=backlog,work=8ms,uncuttable=all", "kind=backlog,work=1ms"])
+    control.run(machine, 8 * MS, go_on)
+    monkeypatch.setattr("coprocsim.cli.timeline.wants_colour", lambda _stream: True)
+    first, second = (line for line in looked(machine, "--by", "vcoproc", "--to", "8ms") if line.startswith("dom"))
+    assert set(re.findall(r"\033\[([\d;]+)m(.)\033", first)) == {("30;42", "#"), ("30;41", "!")}
+    assert set(re.findall(r"\033\[([\d;]+)m(.)\033", second)) == {("2", ".")}
+
+
 @pytest.mark.parametrize("by", ["coproc", "vcoproc"])
 def test_colours_change_nothing_else(crowd, looked, monkeypatch, by):
     plain = looked(crowd, "--by", by)

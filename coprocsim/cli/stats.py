@@ -9,6 +9,7 @@ import click
 from coprocsim.cli import messages
 from coprocsim.cli.arguments import coprocs, domains, duration
 from coprocsim.cli.examples import examples
+from coprocsim.cli.progress import Progress, Reading
 from coprocsim.cli.tables import (
     exact_seconds,
     heading,
@@ -84,19 +85,19 @@ def stats_command(machine: Path, coproc: str | None, domain: str | None, since_p
 
 def _since(machine: Path, since_ps: int, coproc: str | None, domain: str | None, as_json: bool) -> None:
     from coprocsim.errors import CoprocsimError
-    from coprocsim.observe import span
+    from coprocsim.observe.span import span
     from coprocsim.observe.view import view
     from coprocsim.store import read
     from coprocsim.units import show_instant
 
-    with read(machine) as file:
+    with read(machine) as file, Progress() as progress:
         seen = view(file)
         if since_ps >= seen.now_ps:
             raise CoprocsimError(
                 f"no time has passed since {show_instant(since_ps)} s", hint=f"it is {show_instant(seen.now_ps)} s now"
             )
-        of_coprocs = list(span.coproc_spans(file, seen, since_ps, coproc))
-        of_vcoprocs = list(span.vcoproc_spans(file, seen, since_ps, coproc, domain))
+        reading = Reading(progress, file.trace_begins_ps, seen.now_ps)
+        of_coprocs, of_vcoprocs = span(file, seen, since_ps, coproc, domain, reading)
     if as_json:
         print_json({"from_ps": since_ps, "now_ps": seen.now_ps, "coprocs": of_coprocs, "vcoprocs": of_vcoprocs})
         return

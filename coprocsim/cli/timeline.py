@@ -11,6 +11,7 @@ import click
 from coprocsim.cli.arguments import coprocs, duration
 from coprocsim.cli.examples import examples
 from coprocsim.cli.messages import wants_colour
+from coprocsim.cli.progress import Progress, Reading
 from coprocsim.cli.tables import json_option, print_json
 
 if TYPE_CHECKING:
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 _WIDTH = 80
 _NARROWEST = 40
 _SYMBOLS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-# Background colours, a domain's by its place among the domains; red is for what went wrong.
+# Background colours, a domain's by its id, so that it is the same in every picture; red is for what went wrong.
 _COLOURS = ("46", "42", "43", "44", "45", "47", "106", "102", "103", "104", "105")
 _RED = "41"
+_DIM = "2"
 _NOBODY = {"share": "=", "idle": ".", "switch": "-", "reset": "x", "failed": "x", "unknown": "?"}
 
 
@@ -46,7 +48,7 @@ def timeline_command(
     from coprocsim.store import read
     from coprocsim.units import show_instant
 
-    with read(machine) as file:
+    with read(machine) as file, Progress() as progress:
         seen = view(file)
         start_ps, end_ps = from_ps or 0, seen.now_ps if to_ps is None else min(to_ps, seen.now_ps)
         if seen.now_ps == 0:
@@ -57,11 +59,12 @@ def timeline_command(
                 f"nothing lies between {show_instant(start_ps)} s and {show_instant(end_ps)} s", hint=hint
             )
         chosen = list(seen.coprocs) if coproc is None else [seen.coproc_named(coproc).coproc_id]
+        reading = Reading(progress, file.trace_begins_ps, end_ps)
         if by == "coproc":
-            lanes = timeline.coproc_lanes(file, chosen, start_ps, end_ps)
+            lanes = timeline.coproc_lanes(file, chosen, start_ps, end_ps, reading)
         else:
             known = [(who(row), row.coproc_id) for row in seen.vcoprocs]
-            lanes = timeline.vcoproc_lanes(file, known, start_ps, end_ps)
+            lanes = timeline.vcoproc_lanes(file, known, start_ps, end_ps, reading)
             lanes = [lane for lane in lanes if lane.coproc in chosen]
     if as_json:
         print_json({"from_ps": start_ps, "to_ps": end_ps, "lanes": [_document(seen, lane) for lane in lanes]})
@@ -105,6 +108,7 @@ class _Picture:
         self._width = max(8, columns - self._indent)
         self._columns = columns
         self._symbols = _symbols(lanes)
+        self._colours = {symbol: _colour(domain) for domain, symbol in self._symbols.items()}
         self._colour = wants_colour(sys.stdout)
 
     def draw(self) -> None:
@@ -112,7 +116,11 @@ class _Picture:
         self._axis()
         for label, lane in zip(self._labels, self._lanes, strict=True):
             pieces = self._pieces(lane.stretches)
-            cells = self._coproc_cells(pieces) if lane.vcoproc is None else map(self._vcoproc_cell, pieces)
+            if lane.vcoproc is None:
+                cells = self._coproc_cells(pieces)
+            else:
+                domain = _domain(lane.vcoproc)
+                cells = (self._vcoproc_cell(piece, domain) for piece in pieces)
             if self._above:
                 print(label)
             beside = "" if self._above else label
@@ -173,9 +181,9 @@ class _Picture:
                 held.add(symbol)
             symbol = max(sorted(held), key=lambda each: owed[each], default="?")
             owed[symbol] = owed.get(symbol, 0) - sum(piece.taken.values())
-            yield self._painted(symbol, "" if symbol not in self._symbols.values() else self._colour_of(symbol))
+            yield self._painted(symbol, self._colours[symbol]) if symbol in self._colours else self._nobody(symbol)
 
-    def _vcoproc_cell(self, piece: _Piece) -> str:
+    def _vcoproc_cell(self, piece: _Piece, domain: int) -> str:
         """Return what a vcoproc did in a column: a reset, else whether it had the coproc all of it, a part, or waited.
 
         Who denies has the coproc; a denial is shown where nothing else took longer, and marked below elsewhere.
@@ -187,10 +195,10 @@ class _Picture:
         if _is_denial(taken):
             return self._painted("!", _RED)
         if had_ps:
-            return self._painted("#" if 2 * had_ps >= sum(taken.values()) else "+", "42")
+            return self._painted("#" if 2 * had_ps >= sum(taken.values()) else "+", _colour(domain))
         if "wait" in taken:
-            return self._painted(".", "43")
-        return "-" if "switch" in taken else "?" if "unknown" in taken else " "
+            return self._nobody(".")
+        return self._nobody("-" if "switch" in taken else "?" if "unknown" in taken else " ")
 
     def _vcoproc_mark(self, piece: _Piece) -> str:
         """Return the mark of a denial that is too short to be seen in a column of a vcoproc's lane."""
@@ -206,11 +214,14 @@ class _Picture:
         switches = piece.begun.count("switch")
         return " " if not switches else "|" if switches == 1 else "+"
 
-    def _colour_of(self, symbol: str) -> str:
-        return _COLOURS[list(self._symbols.values()).index(symbol) % len(_COLOURS)]
+    def _nobody(self, symbol: str) -> str:
+        """Return a symbol for a column in which nobody runs: it stands back, unless something went wrong."""
+        if symbol == "x":
+            return self._painted(symbol, _RED)
+        return f"\033[{_DIM}m{symbol}\033[0m" if self._colour and symbol != " " else symbol
 
     def _painted(self, symbol: str, background: str) -> str:
-        return f"\033[30;{background}m{symbol}\033[0m" if self._colour and background else symbol
+        return f"\033[30;{background}m{symbol}\033[0m" if self._colour else symbol
 
     def _legend(self) -> None:
         if self._by == "vcoproc":
@@ -220,7 +231,7 @@ class _Picture:
             self._print_words(["below: ! denies for a part of it"])
             return
         domains = [
-            f"{self._painted(symbol, self._colour_of(symbol))} {self._seen.called(f'd{domain}v0')}"
+            f"{self._painted(symbol, self._colours[symbol])} {self._seen.called(f'd{domain}v0')}"
             for domain, symbol in self._symbols.items()
         ]
         shared = any(each.what == "share" for lane in self._lanes for each in lane.stretches)
@@ -251,6 +262,10 @@ def _is_denial(taken: Mapping[str, int]) -> bool:
 
 def _domain(vcoproc: str) -> int:
     return int(vcoproc[1:].partition("v")[0])
+
+
+def _colour(domain: int) -> str:
+    return _COLOURS[domain % len(_COLOURS)]
 
 
 def _symbols(lanes: "Iterable[Lane]") -> Mapping[int, str]:

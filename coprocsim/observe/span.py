@@ -1,17 +1,18 @@
 """What has happened since an instant, from the trace: what the counters would say if they had begun there."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from coprocsim.errors import StateError
 from coprocsim.histogram import Histogram
 from coprocsim.observe.jobs import JobCount, Jobs
 from coprocsim.observe.stats import CoprocTime, Spread, VcoprocTime, spread
-from coprocsim.observe.timeline import STATES, UNKNOWN, Lane, coproc_lanes, vcoproc_lanes
+from coprocsim.observe.timeline import STATES, UNKNOWN, CoprocPens, Stretch, VcoprocPens
+from coprocsim.observe.trace import Watch
 from coprocsim.observe.view import View, who
-from coprocsim.snapshot import JobRow
+from coprocsim.snapshot import JobRow, VcoprocRow
 from coprocsim.units import show_instant
 
 if TYPE_CHECKING:
@@ -36,64 +37,98 @@ class VcoprocSpan(VcoprocTime):
     latency: Spread | None
 
 
-def coproc_spans(file: "MachineFile", view: View, from_ps: int, coproc: str | None) -> Iterator[CoprocTime]:
-    """Yield what each coproc's time has gone into; StateError if the trace does not reach back so far."""
+class Span(NamedTuple):
+    """What has gone on between two instants: of each coproc, and of each vcoproc that is still there."""
+
+    coprocs: tuple[CoprocTime, ...]
+    vcoprocs: tuple[VcoprocSpan, ...]
+
+
+def span(
+    file: "MachineFile", view: View, from_ps: int, coproc: str | None, domain: str | None, watch: Watch = iter
+) -> Span:
+    """Return what has gone on since `from_ps`, of a coproc's or a domain's; StateError if the trace has lost a part.
+
+    The trace is read once, through `watch`.
+    """
     chosen = list(view.coprocs) if coproc is None else [view.coproc_named(coproc).coproc_id]
-    for lane in coproc_lanes(file, chosen, from_ps, view.now_ps):
-        took = _took(lane, view.coprocs[lane.coproc].use)
-        if took[UNKNOWN] or from_ps < file.trace_begins_ps:
-            raise _too_old(lane.coproc, from_ps)
-        run_ps, failed_ps = took["run"] + took["deny"] + took["share"], took["reset"] + took["failed"]
-        yield CoprocTime(lane.coproc, view.now_ps - from_ps, run_ps, took["switch"], took["idle"], failed_ps)
-
-
-def vcoproc_spans(
-    file: "MachineFile", view: View, from_ps: int, coproc: str | None, domain: str | None
-) -> Iterator[VcoprocSpan]:
-    """Yield what each vcoproc that is still there has had; StateError as above."""
     rows = {who(row): row for row in view.of(coproc, domain)}
-    lanes = vcoproc_lanes(file, [(each, row.coproc_id) for each, row in rows.items()], from_ps, view.now_ps)
-    took = {str(lane.vcoproc): lane for lane in lanes}
-    happened = _Happened(file, view, from_ps)
-    became = happened.jobs.until(view.now_ps, file.rows(JobRow))
-    for each, row in rows.items():
-        # One that has come into being just now has no lane: no time has passed for it.
-        times = _took(took[each], STATES[row.state]) if each in took else Counter[str]()
-        if times[UNKNOWN] or from_ps < file.trace_begins_ps:
-            raise _too_old(row.coproc_id, from_ps)
-        run_ps = times["run"] + times["deny"]
-        count, jobs = happened.counts[each], became.get(each, Jobs())
-        yield VcoprocSpan(
-            view.domains[row.domain_id].name,
-            row.domain_id,
-            each,
-            row.coproc_id,
-            run_ps / (view.now_ps - from_ps),
-            run_ps,
-            happened.wait_ps[each],
-            count["switch"],
-            count["denial"],
-            times["deny"],
-            jobs.released,
-            jobs.in_time + jobs.late,
-            jobs.missed,
-            jobs.late,
-            jobs.abandoned,
-            jobs.dropped,
-            jobs.failed,
-            jobs.overdue,
-            happened.latency(each),
-        )
+    of_coprocs, of_vcoprocs = {each: _Tally() for each in chosen}, {each: _Tally() for each in rows}
+    whole = file.trace_begins_ps == 0
+    coproc_pens = CoprocPens({each: tally.add for each, tally in of_coprocs.items()}, from_ps, view.now_ps, whole=whole)
+    vcoproc_pens = VcoprocPens(
+        {each: tally.add for each, tally in of_vcoprocs.items()}, from_ps, view.now_ps, whole=whole
+    )
+    happened = _Happened(view, from_ps)
+    for row in watch(file.trace(0, view.now_ps)):
+        coproc_pens.take(row)
+        vcoproc_pens.take(row)
+        happened.take(row)
+    coproc_pens.end()
+    vcoproc_pens.end()
+    happened.end(file.rows(JobRow))
+    lost = from_ps < file.trace_begins_ps
+    return Span(
+        tuple(_of_coproc(view, each, tally, from_ps, lost=lost) for each, tally in of_coprocs.items()),
+        tuple(
+            _of_vcoproc(view, rows[each], tally, happened, from_ps, lost=lost) for each, tally in of_vcoprocs.items()
+        ),
+    )
 
 
-def _took(lane: Lane, now: str) -> Counter[str]:
-    """Return how long each thing went on, in ps; `now` goes on at the end."""
-    took: Counter[str] = Counter()
-    # Where the trace tells nothing, nothing has changed for as long as it goes back.
-    unchanged = all(stretch.what == UNKNOWN for stretch in lane.stretches)
-    for stretch in lane.stretches:
-        took[now if unchanged else stretch.what] += stretch.to_ps - stretch.from_ps
-    return took
+class _Tally:
+    """How long each thing went on, in ps."""
+
+    def __init__(self) -> None:
+        self._took: Counter[str] = Counter()
+
+    def add(self, stretch: Stretch) -> None:
+        """Add a stretch."""
+        self._took[stretch.what] += stretch.to_ps - stretch.from_ps
+
+    def took(self, now: str) -> Counter[str]:
+        """Return it; where the trace tells nothing, `now` has gone on for as long as it goes back."""
+        return Counter({now: self._took[UNKNOWN]}) if set(self._took) == {UNKNOWN} else self._took
+
+
+def _of_coproc(view: View, coproc: str, tally: _Tally, from_ps: int, *, lost: bool) -> CoprocTime:
+    took = tally.took(view.coprocs[coproc].use)
+    if took[UNKNOWN] or lost:
+        raise _too_old(coproc, from_ps)
+    run_ps, failed_ps = took["run"] + took["deny"] + took["share"], took["reset"] + took["failed"]
+    return CoprocTime(coproc, view.now_ps - from_ps, run_ps, took["switch"], took["idle"], failed_ps)
+
+
+def _of_vcoproc(
+    view: View, row: VcoprocRow, tally: _Tally, happened: "_Happened", from_ps: int, *, lost: bool
+) -> VcoprocSpan:
+    each = who(row)
+    took = tally.took(STATES[row.state])
+    if took[UNKNOWN] or lost:
+        raise _too_old(row.coproc_id, from_ps)
+    run_ps = took["run"] + took["deny"]
+    count, jobs = happened.counts[each], happened.jobs.get(each, Jobs())
+    return VcoprocSpan(
+        view.domains[row.domain_id].name,
+        row.domain_id,
+        each,
+        row.coproc_id,
+        run_ps / (view.now_ps - from_ps),
+        run_ps,
+        happened.wait_ps[each],
+        count["switch"],
+        count["denial"],
+        took["deny"],
+        jobs.released,
+        jobs.in_time + jobs.late,
+        jobs.missed,
+        jobs.late,
+        jobs.abandoned,
+        jobs.dropped,
+        jobs.failed,
+        jobs.overdue,
+        happened.latency(each),
+    )
 
 
 def _too_old(coproc: str, from_ps: int) -> StateError:
@@ -110,23 +145,22 @@ class _Happened:
     A lane does not tell of that: while a context is loaded its vcoproc still waits, and is seen there as switching.
     """
 
-    def __init__(self, file: "MachineFile", view: View, from_ps: int) -> None:
+    def __init__(self, view: View, from_ps: int) -> None:
+        self._view, self._from_ps = view, from_ps
         self.wait_ps: Counter[str] = Counter()
         self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self.jobs = JobCount(from_ps)
+        self.jobs: dict[str, Jobs] = {}
+        self._count = JobCount(from_ps)
         self._latencies: defaultdict[str, Histogram] = defaultdict(Histogram)
         self._latency_ps_max: Counter[str] = Counter()
         self._since = {who(row): from_ps for row in view.vcoprocs}
-        for row in file.trace(from_ps, view.now_ps):
-            # What happened at the first instant itself was before the span; before boot there was nothing.
-            if row[0] > from_ps or from_ps == 0:
-                self._take(row)
-        for vcoproc in view.vcoprocs:
-            if vcoproc.state == "WAITING":
-                self.wait_ps[who(vcoproc)] += view.now_ps - self._since[who(vcoproc)]
 
-    def _take(self, row: "TraceRow") -> None:
-        self.jobs.take(row)
+    def take(self, row: "TraceRow") -> None:
+        """Count what a row says, if it is of the span."""
+        # What happened at the first instant itself was before the span; before boot there was nothing.
+        if row[0] <= self._from_ps and self._from_ps > 0:
+            return
+        self._count.take(row)
         match row[2:]:
             case ("state", str(each), "WAITING", new):
                 self.wait_ps[each] += row[0] - self._since.get(each, row[0])
@@ -139,6 +173,13 @@ class _Happened:
             case ("job_end", str(each), "done", _, int(latency_ps), _):
                 self._latencies[each].record(latency_ps)
                 self._latency_ps_max[each] = max(self._latency_ps_max[each], latency_ps)
+
+    def end(self, still_open: Iterable[JobRow]) -> None:
+        """Add the waits under way, and the jobs that are not over: no more rows come."""
+        self.jobs = self._count.until(self._view.now_ps, still_open)
+        for vcoproc in self._view.vcoprocs:
+            if vcoproc.state == "WAITING":
+                self.wait_ps[who(vcoproc)] += self._view.now_ps - self._since[who(vcoproc)]
 
     def latency(self, each: str) -> Spread | None:
         """Return how the latencies of the jobs done are spread."""

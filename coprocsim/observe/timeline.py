@@ -1,7 +1,9 @@
 """The schedule between two instants, from the trace: who had each coproc, who denied, when it switched."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from coprocsim.observe.trace import Watch
 
 if TYPE_CHECKING:
     from coprocsim.model import TraceRow
@@ -96,12 +98,14 @@ class CoprocPens:
             pen.end()
 
 
-def coproc_lanes(file: "MachineFile", coprocs: Iterable[str], from_ps: int, to_ps: int) -> list[Lane]:
-    """Return what went on on each coproc, in memory."""
+def coproc_lanes(
+    file: "MachineFile", coprocs: Iterable[str], from_ps: int, to_ps: int, watch: Watch = iter
+) -> list[Lane]:
+    """Return what went on on each coproc, in memory; the trace is read through `watch`."""
     drawn: dict[str, list[Stretch]] = {coproc: [] for coproc in coprocs}
     takers = {coproc: stretches.append for coproc, stretches in drawn.items()}
     pens = CoprocPens(takers, from_ps, to_ps, whole=file.trace_begins_ps == 0)
-    for row in file.trace(0, to_ps):
+    for row in watch(file.trace(0, to_ps)):
         pens.take(row)
     pens.end()
     return [Lane(coproc, None, tuple(stretches)) for coproc, stretches in drawn.items()]
@@ -133,25 +137,61 @@ def coproc_does(row: "TraceRow") -> tuple[str, str | None] | None:
     return None
 
 
-def vcoproc_lanes(file: "MachineFile", vcoprocs: Iterable[tuple[str, str]], from_ps: int, to_ps: int) -> list[Lane]:
+class VcoprocPens:
+    """Draws what becomes of vcoprocs; takes rows as `CoprocPens` does.
+
+    `added` is asked, with its coproc, who takes the stretches of one that was not named; if it is None, nobody does.
+    """
+
+    def __init__(
+        self,
+        vcoprocs: Mapping[str, Draw],
+        from_ps: int,
+        to_ps: int,
+        *,
+        whole: bool,
+        added: Callable[[str, str], Draw] | None = None,
+    ) -> None:
+        self._begins = "gone" if whole else UNKNOWN
+        self._from_ps, self._to_ps = from_ps, to_ps
+        self._added = added
+        self._pens = {who: self._pen(who, drawn) for who, drawn in vcoprocs.items()}
+
+    def _pen(self, who: str, drawn: Draw) -> _Pen:
+        return _Pen((self._begins, who), self._from_ps, self._to_ps, drawn)
+
+    def take(self, row: "TraceRow") -> None:
+        """Draw what follows from a row."""
+        change = vcoproc_does(row)
+        if change is None:
+            return
+        who, what = change
+        if who not in self._pens and self._added is not None:
+            self._pens[who] = self._pen(who, self._added(who, row[1]))
+        if who in self._pens:
+            self._pens[who].turn(row[0], what, who)
+
+    def end(self) -> None:
+        """Draw the last stretches: no more rows come."""
+        for pen in self._pens.values():
+            pen.end()
+
+
+def vcoproc_lanes(
+    file: "MachineFile", vcoprocs: Iterable[tuple[str, str]], from_ps: int, to_ps: int, watch: Watch = iter
+) -> list[Lane]:
     """Return what became of each vcoproc, given with its coproc; those that are gone by now are added."""
-    begins = "gone" if file.trace_begins_ps == 0 else UNKNOWN
-    pens: dict[str, _Pen] = {}
-    drawn: dict[str, tuple[str, list[Stretch]]] = {}
+    drawn: dict[str, tuple[str, list[Stretch]]] = {who: (coproc, []) for who, coproc in vcoprocs}
 
-    def add(who: str, coproc: str) -> None:
+    def add(who: str, coproc: str) -> Draw:
         drawn[who] = (coproc, [])
-        pens[who] = _Pen((begins, who), from_ps, to_ps, drawn[who][1].append)
+        return drawn[who][1].append
 
-    for who, coproc in vcoprocs:
-        add(who, coproc)
-    for row in file.trace(0, to_ps):
-        for who, what in vcoproc_does(row):
-            if who not in pens:
-                add(who, row[1])
-            pens[who].turn(row[0], what, who)
-    for pen in pens.values():
-        pen.end()
+    takers = {who: stretches.append for who, (_, stretches) in drawn.items()}
+    pens = VcoprocPens(takers, from_ps, to_ps, whole=file.trace_begins_ps == 0, added=add)
+    for row in watch(file.trace(0, to_ps)):
+        pens.take(row)
+    pens.end()
     lanes = [Lane(coproc, who, tuple(stretches)) for who, (coproc, stretches) in drawn.items()]
     return [lane for lane in lanes if any(stretch.what != "gone" for stretch in lane.stretches)]
 
@@ -165,16 +205,19 @@ STATES = {
 }
 
 
-def vcoproc_does(row: "TraceRow") -> Iterator[tuple[str, str]]:
-    """Yield which vcoproc does what from this row on."""
+def vcoproc_does(row: "TraceRow") -> tuple[str, str] | None:
+    """Return which vcoproc does what from this row on; None if none does another thing."""
+    if row[2] not in _CHANGES:
+        return None
     match row[2:]:
         case ("state", str(who), old, new) if {old, new} != {"RUNNING", "ASKED_TO_SLEEP"}:
-            yield who, STATES[str(new)]
+            return who, STATES[str(new)]
         case ("switch_from", str(who), "busy", _):
-            yield who, "deny"
+            return who, "deny"
         case ("switch_from", str(who), "left", _) | ("switch_to", str(who), "entered", _):
-            yield who, "switch"
+            return who, "switch"
         case ("reset", str(who), _):
-            yield who, "reset"
+            return who, "reset"
         case ("resume", str(who)):
-            yield who, "run"
+            return who, "run"
+    return None

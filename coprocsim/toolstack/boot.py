@@ -1,6 +1,8 @@
 """`boot`: from a device tree to a machine that is up, or an error at its place in the tree."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -88,8 +90,7 @@ def boot(machine_path: Path, tree_path: str, options: BootOptions) -> Booted:
     limit_bytes = build.trace_limit_bytes if options.trace_limit_bytes is None else options.trace_limit_bytes
     path = shown_path(tree_path)
     machine = MachineRow(options.seed, 0, 0, 1, spec.model, path, blob, limit_bytes, board.checks, build.config)
-    make_folder(machine_path.parent)
-    with opened(machine_path) as file:
+    with keeping_in(machine_path.parent), opened(machine_path) as file:
         if file.is_up and not options.force:
             raise StateError(
                 "a machine is up already",
@@ -128,8 +129,24 @@ def shutdown(machine_path: Path) -> None:
         file.clear()
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder in which a machine is to be kept; StateError where it cannot be."""
+@contextmanager
+def keeping_in(folder: Path) -> Iterator[None]:
+    """Make the folder in which a machine is to be kept; StateError where it cannot be.
+
+    If there is an exception, what was made of it goes again, unless something is in it by now.
+    """
+    missing = [each for each in (folder, *folder.parents) if not os.path.exists(each)]  # which raises nothing
+    try:
+        _make(folder)
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for each in missing:
+                each.rmdir()
+        raise
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

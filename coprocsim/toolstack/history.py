@@ -20,7 +20,7 @@ from coprocsim.model import TraceRow
 from coprocsim.options.build import Build
 from coprocsim.snapshot import HistoryRow, MachineRow
 from coprocsim.store import MachineFile, NoMachine, Unusable, damaged, opened, read
-from coprocsim.toolstack.boot import BootOptions, make_folder, power_on
+from coprocsim.toolstack.boot import BootOptions, keeping_in, power_on
 from coprocsim.toolstack.control import Progress, run_in_pieces
 from coprocsim.toolstack.deeds import Boot, Deed, Done, Run, from_json
 from coprocsim.units import TIMELINE_END_PS, format_duration, show_instant
@@ -115,8 +115,7 @@ def replay_and_keep(path: Path, machine_path: Path, progress: Progress) -> Repla
 
     StateError if one is up there. Nothing is kept where there is a difference, or the replay is stopped.
     """
-    make_folder(machine_path.parent)
-    with opened(machine_path) as target:
+    with keeping_in(machine_path.parent), opened(machine_path) as target:
         if target.is_up:
             raise StateError(
                 "a machine is up already, and would be lost",

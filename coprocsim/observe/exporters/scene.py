@@ -54,7 +54,9 @@ class Scene(NamedTuple):
         on = {coproc: self.before(coproc) for coproc in self.coprocs}
         for row in rows:
             found = []
-            for name, what in vcoproc_does(row):
+            of_vcoproc = vcoproc_does(row)
+            if of_vcoproc is not None:
+                name, what = of_vcoproc
                 if now[name][0] != what:
                     now[name] = (what, name)
                     found.append(Change(row[1], name, what))
