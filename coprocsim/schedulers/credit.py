@@ -12,7 +12,8 @@ within a few periods of its due, however long the time.
 A cap is so much of a period: who has used that is parked until the next one. What it does not use it saves up, one
 period's cap at most, for others may have their turn just then; asleep for longer, it has no more. So within a window
 in which n periods end it has n + 2 periods' caps at most: no more than the cap says of the window and three periods.
-What nothing cuts short (a denial, a turn of less than the `ratelimit`) comes on top, and is taken off thereafter.
+What nothing cuts short (a denial, a turn of less than the `ratelimit`) comes on top, and is taken off thereafter. One
+that is given a cap has saved up nothing, and the turn that it is in counts.
 Xen parks one only as a period ends, if it is a period's cap behind, and lets it save up a slice whatever its cap.
 """
 
@@ -259,7 +260,7 @@ class Credit(Scheduler):
             return Idle()
         leaves = turn is not None and (turn.denied or turn.over(now_ps) or now_ps == self._yielded_ps)
         current = turn.vcoproc if turn is not None and turn.vcoproc in self._ring else None
-        books = self._books_at(now_ps, turn, pays=leaves or current is None)
+        books = self._books_at(now_ps, turn, pays=leaves)
         parked = self._parked(books)
         able = [each for each in self._ring if each not in parked] if parked else list(self._ring)
         if not able:

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coprocsim.model import Charge, Payer, Setting, Sharing, VcoprocId
+from coprocsim.model import Charge, Payer, Setting, Sharing
 from coprocsim.options.build import Build
 from coprocsim.parameters import Scope
-from coprocsim.schedulers.base import Ran, Run, Turn
 from coprocsim.schedulers.credit import Credit
 from coprocsim.toolstack import schedule
 from tests.machines import MS
@@ -148,59 +147,8 @@ def test_what_a_cap_has_saved_up_shrinks_with_the_slice():
     assert changed(played, "slice", "30ms", 2300).ran_ms(0) == 6 + 6 + 9 * 6
 
 
-def test_one_that_is_given_a_cap_has_saved_up_nothing_before():
+@pytest.mark.parametrize("before", [0, 90])
+def test_one_that_is_given_a_cap_has_saved_up_nothing_or_a_period_of_that(before: int):
     # From 2951 to 2970, and in each of nine periods by 3240.
-    played = play(Credit, [jobs((2951, 1000))], 2950)
-    assert changed(played, "cap", "20", 3240).ran_ms(0) == 6 + 9 * 6
-
-
-def awake(count: int) -> tuple[Credit, list[VcoprocId]]:
-    """Return the algorithm with so many of equal weight that have work from 0 on."""
-    credit, ids = Credit(Credit.defaults(Scope.COPROC)), [VcoprocId(each, 0) for each in range(1, count + 1)]
-    for vcoproc in ids:
-        credit.add(vcoproc, Credit.defaults(Scope.VCOPROC), 0)
-        credit.wake(vcoproc, 0)
-    return credit, ids
-
-
-def closed(vcoproc: VcoprocId, since_ms: int, until_ms: int, switch_ms: int = 0) -> Ran:
-    """Return a turn that is over, without denial."""
-    return Ran(vcoproc, since_ms * MS, (until_ms - since_ms) * MS, 0, switch_ms * MS, (until_ms + switch_ms) * MS)
-
-
-def test_a_switch_is_paid_for_by_whoever_is_charged_for_it():
-    # 20 ms and a switch of 10 ms, of which each earns 15 at 30; of these the other one has 3 left at 42.
-    credit, (first, second) = awake(2)
-    credit.ran(closed(first, 0, 20, switch_ms=10))
-    assert credit.pick(42 * MS, Turn(second, 30 * MS, 42 * MS)) == Run(second, SLICE_MS * MS)
-
-
-def test_one_that_gives_way_does_so_to_those_without_credits_too():
-    # At 30 the first is at -15.
-    credit, (first, second) = awake(2)
-    credit.ran(closed(first, 0, 30))
-    credit.yield_(second, 31 * MS)
-    assert credit.pick(31 * MS, Turn(second, 30 * MS, 60 * MS)) == Run(first, SLICE_MS * MS)
-
-
-def test_one_without_credits_is_preempted_when_another_is_given_some():
-    # What was paid is handed out at 30 and 60: (-50, 0) + 25 each, (-25, -1) + 13 each. So at 89 both are below 0, and
-    # the longest unserved runs. At 90 each is given half of 13: -6 and 5.
-    credit, (first, second) = awake(2)
-    credit.ran(closed(first, 0, 50))
-    credit.ran(closed(second, 50, 76))
-    credit.ran(closed(second, 76, 89))
-    granted = credit.pick(89 * MS, None)
-    assert granted == Run(first, SLICE_MS * MS)
-    assert credit.pick(90 * MS, Turn(first, 89 * MS, 119 * MS)) == Run(second, SLICE_MS * MS)
-
-
-def test_among_those_with_credits_left_it_goes_round():
-    # At 30 the first has paid for all four. The others give way one after the other, at first boosted.
-    credit, (first, *others) = awake(4)
-    credit.ran(closed(first, 0, 30))
-    for at_ms, (leaving, following) in enumerate(2 * list(zip(others, [*others[1:], others[0]], strict=True)), 31):
-        credit.yield_(leaving, at_ms * MS)
-        answer = credit.pick(at_ms * MS, Turn(leaving, (at_ms - 1) * MS, (at_ms + 29) * MS))
-        assert answer == Run(following, SLICE_MS * MS)
-        credit.ran(closed(leaving, at_ms - 1, at_ms))
+    played = play(Credit, [jobs((2951, 1000), cap=before)], 2950)
+    assert changed(played, "cap", "20", 3240).ran_ms(0) == (6 if before else 0) + 6 + 9 * 6
