@@ -243,6 +243,15 @@ def test_a_choice_that_is_refused_is_an_error_before_anything_runs(home, options
         ("--for 1s", "say what to compare: `--algorithm a,b`"),
         ("--algorithm edf,edf --for 1s", "the choice `edf` is given twice"),
         ("--choice '' --for 1s", "a choice is empty"),
+        (
+            "--choice edf,rrobin --for 1s",
+            "`edf,rrobin` is not one choice: say `--choice edf --choice rrobin`, or `--algorithm edf,rrobin`",
+        ),
+        (
+            "--choice 'edf,rtds charge=debt' --for 1s",
+            "say `--choice 'edf charge=debt' --choice 'rtds charge=debt'`\n",
+        ),
+        ("--choice rrobin,slice=1ms,charge=debt --for 1s", "say `--choice 'rrobin slice=1ms,charge=debt'`\n"),
         ("--choice 'rrobin slice' --for 1s", "`slice` is not `key=value`"),
         ("--choice 'rrobin slice=1ms' --set slice=2ms --for 1s", "`slice` is given twice"),
         ("--algorithm edf --for 0ms", "in no time at all nothing can be compared"),

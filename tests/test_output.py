@@ -110,6 +110,7 @@ def test_which_check_is_being_made_is_shown_on_a_terminal_only(home):
 
 def test_a_progress_bar_is_shown_on_a_terminal_only(home):
     home.busy()
+    home.quickly("run 2s")
     for command in (("run", "100ms"), ("trace", "export", "out.csv"), ("report", "out.html")):
         status, _, err = home.run(*command)
         assert (status, err) == (0, "")

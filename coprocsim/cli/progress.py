@@ -42,15 +42,17 @@ class Progress:
     def __call__(self, done_ps: int, total_ps: int) -> bool:
         """Show that so much is done, of so much; answer whether to go on."""
         if not self._begun:
-            self._begin(total_ps)
+            self._begin()
+        elif self._shown and self._bar is None:
+            # What is over after the first call has nothing to show.
+            self._bar = progress_bar(total_ps)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done_ps)
         return not self.stopped
 
-    def _begin(self, total_ps: int) -> None:
+    def _begin(self) -> None:
         """Hear signals from now on: a command that still waits for another one has nothing to keep, and just ends."""
         self._begun = True
-        self._bar = progress_bar(total_ps) if self._shown else None
         # In the background of a script Ctrl-C is ignored, and stays so.
         for number, default in _STOPPED_BY.items():
             if signal.getsignal(number) == default:

@@ -36,6 +36,10 @@ _LOCK_POLL_S = 0.05
 # How long to wait for another command that opens or closes the file just now.
 _BUSY_S = 5.0
 _PAGE_BYTES = 4096
+# Read without unpacking any, so that it costs a page for some ten of them.
+_SPOILT_CHUNKS = """SELECT number FROM trace_chunk WHERE NOT (
+    typeof(first_ps) = 'integer' AND typeof(last_ps) = 'integer' AND typeof(rows) = 'integer' AND typeof(data) = 'blob'
+    AND number > 0 AND rows > 0 AND first_ps >= 0 AND last_ps >= first_ps)"""
 R = TypeVar("R")
 
 
@@ -81,7 +85,15 @@ class MachineFile:
 
     def _insert(self, table: Table, rows: Iterable[object]) -> None:
         places = ", ".join("?" for _ in columns_of(table))
-        self._sql.executemany(f"INSERT INTO {table.name} VALUES ({places})", (tuple(values_of(row)) for row in rows))
+        values = (tuple(values_of(row)) for row in rows)
+        try:
+            self._sql.executemany(f"INSERT INTO {table.name} VALUES ({places})", values)
+        except OverflowError as error:
+            raise StateError(
+                f"a number in table `{table.name}` of the machine's file has outgrown 64 bits",
+                why="the machine has counted for too long, or its file is damaged",
+                hint="nothing was changed; boot the machine anew with `boot --force`",
+            ) from error
 
     def append_history(self, rows: Iterable[HistoryRow]) -> None:
         """Add commands to the history, numbered on from the last; a run that follows a run makes that longer."""
@@ -321,7 +333,15 @@ def _table_count(connection: sqlite3.Connection) -> int:
 
 
 def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise StateError if a row is about another one that is not there."""
+    """Raise StateError if a row is about another one that is not there, or the trace is in no chunks.
+
+    The types of all other rows are checked when they are read.
+    """
+    if not _table_count(connection):
+        return
     lost = connection.execute("PRAGMA foreign_key_check").fetchone()
     if lost is not None:
         raise damaged(path, f"a row of `{lost[0]}` is about a `{lost[2]}` that is not there")
+    spoilt = connection.execute(_SPOILT_CHUNKS).fetchone()
+    if spoilt is not None:
+        raise damaged(path, f"what table `trace_chunk` says of chunk {spoilt[0]} cannot be")
