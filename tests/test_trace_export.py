@@ -243,7 +243,9 @@ def test_gtkwave_is_told_to_show_every_signal_by_its_domain(busy: Path, tmp_path
     assert lines[2].startswith("*-37.5")
 
 
-@pytest.mark.parametrize("files", ["a.csv --gtkw a.gtkw", "- --format vcd --gtkw a.gtkw", "a.vcd --gtkw -"])
+@pytest.mark.parametrize(
+    "files", ["a.csv --gtkw a.gtkw", "- --format vcd --gtkw a.gtkw", "a.vcd --gtkw -", "a.vcd --gtkw a.vcd"]
+)
 def test_what_gtkwave_shows_is_a_file_beside_a_vcd(files: str, busy: Path, tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["--machine", "machine", "trace", "export", *files.split()]) == 2

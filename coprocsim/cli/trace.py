@@ -231,8 +231,8 @@ def export(machine: Path, wanted: _Wanted, path: str, name: str | None, gtkw: st
             f"`{name}` draws who has a coproc, and needs every row of it: choose by `--coproc`, `--from` and `--to`; "
             "`--domain`, `--kind` and `--late` are for csv"
         )
-    if gtkw is not None and (name != "vcd" or "-" in {path, gtkw}):
-        raise click.UsageError("`--gtkw` is about a vcd, and names it: both are files")
+    if gtkw is not None and (name != "vcd" or "-" in {path, gtkw} or gtkw == path):
+        raise click.UsageError("`--gtkw` names a file of its own, beside a vcd that is a file, too")
     if as_json and path == "-":
         raise click.UsageError("`--json` tells of the file that was written; to stdout goes the trace itself")
     write = writer(name)
