@@ -42,17 +42,15 @@ class Progress:
     def __call__(self, done_ps: int, total_ps: int) -> bool:
         """Show that so much is done, of so much; answer whether to go on."""
         if not self._begun:
-            self._begin()
-        elif self._shown and self._bar is None:
-            # What is over after the first call has nothing to show.
-            self._bar = progress_bar(total_ps)
+            self._begin(total_ps)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done_ps)
         return not self.stopped
 
-    def _begin(self) -> None:
+    def _begin(self, total_ps: int) -> None:
         """Hear signals from now on: a command that still waits for another one has nothing to keep, and just ends."""
         self._begun = True
+        self._bar = progress_bar(total_ps) if self._shown else None
         # In the background of a script Ctrl-C is ignored, and stays so.
         for number, default in _STOPPED_BY.items():
             if signal.getsignal(number) == default:
@@ -88,10 +86,13 @@ class Reading:
         began_ps: int | None = None
         before_ps, self._done = self._done * self._length_ps, self._done + 1
         for number, row in enumerate(rows):
-            if number % _ROWS == 0:
-                began_ps = row[0] if began_ps is None else began_ps
-                if not self._progress(before_ps + abs(row[0] - began_ps), self._times * self._length_ps):
-                    raise click.Abort
+            if began_ps is None:
+                began_ps = row[0]
+            # Nothing is shown of what is read at once.
+            elif number % _ROWS == 0 and not self._progress(
+                before_ps + abs(row[0] - began_ps), self._times * self._length_ps
+            ):
+                raise click.Abort
             yield row
 
 
