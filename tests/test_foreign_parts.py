@@ -46,7 +46,7 @@ def with_part(folder: Path, does: str, saves: str = "super().save()") -> Home:
     return home
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [COMMANDS[0], pytest.param(COMMANDS[1], marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("does", "raised"),
     [

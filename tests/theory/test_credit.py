@@ -85,7 +85,7 @@ def test_of_a_cap_that_is_hardly_used_in_a_period_no_more_is_saved_up():
     assert played.ran_ms(0) == 0.5 + 12 + 8 * 6
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.integers(0, 600), st.integers(1, 80)), min_size=1, max_size=8),
     st.sampled_from((5, 20, 50, 90)),
