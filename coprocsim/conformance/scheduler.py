@@ -138,7 +138,7 @@ class Stage:
                 scheduler.remove(vcoproc, self.now_ps)
             case "set" if vcoproc in self.known:
                 self.say("reconfigure with the same settings")
-                scheduler.reconfigure(self.settings)
+                scheduler.reconfigure(self.settings, self.now_ps)
                 scheduler.add(vcoproc, self.vcoproc_settings, self.now_ps)
         self.look()
 

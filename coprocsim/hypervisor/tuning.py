@@ -21,7 +21,7 @@ def set_sharing(board: Board, coproc: Coproc, values: Mapping[str, Value]) -> No
 def set_parameters(board: Board, coproc: Coproc, values: Mapping[str, Value]) -> None:
     """Change parameters of a coproc's algorithm; the running turn may end sooner, never later."""
     coproc.settings.update(values)
-    coproc.scheduler.reconfigure(coproc.settings)
+    coproc.scheduler.reconfigure(coproc.settings, board.now_ps)
     _record(board, coproc, "-", values, of_scope(coproc.scheduler.parameters, Scope.COPROC))
     board.touch(coproc)
 

@@ -130,8 +130,9 @@ class Scheduler(ABC):
     def deinit(self) -> None:
         """Give up what `__init__` took; no other call follows."""
 
-    def reconfigure(self, settings: Mapping[str, Value]) -> None:
+    def reconfigure(self, settings: Mapping[str, Value], now_ps: int) -> None:
         """Take new values of the coproc's parameters from now on; the running turn may end sooner, never later."""
+        del now_ps
         self.settings = dict(settings)
 
     @abstractmethod

@@ -8,6 +8,12 @@ among equals it goes round. One that wakes UNDER is boosted: it comes before all
 Xen hands out the whole period whatever was used, and trims what piles up. Here as much is handed out as was used, so
 that idle time and switches that nobody pays leave no credits behind; an account that is in balance keeps each share
 within a few periods of its due, however long the time.
+
+A cap is so much of a period: who has used that is parked until the next one. What it does not use it saves up, one
+period's cap at most, for others may have their turn just then; asleep for longer, it has no more. So within a window
+in which n periods end it has n + 2 periods' caps at most: no more than the cap says of the window and three periods.
+What nothing cuts short (a denial, a turn of less than the `ratelimit`) comes on top, and is taken off thereafter.
+Xen parks one only as a period ends, if it is a period's cap behind, and lets it save up a slice whatever its cap.
 """
 
 from collections import OrderedDict
@@ -33,7 +39,10 @@ class _Rank(IntEnum):
 
 @dataclass(slots=True)
 class Books:
-    """Everybody's credits, and what those with a cap have used; `accounted_ps` is when they were last settled."""
+    """Everybody's credits, and what those with a cap have used of it, below 0 what they have saved up.
+
+    `accounted_ps` is when they were last settled.
+    """
 
     accounted_ps: int = 0
     credit_ps: dict[VcoprocId, int] = field(default_factory=dict)
@@ -47,6 +56,7 @@ class Books:
         """Take what one has had out of its credits."""
         if vcoproc in self.credit_ps:
             self.credit_ps[vcoproc] -= time_ps
+        if vcoproc in self.used_ps:
             self.used_ps[vcoproc] += time_ps
 
 
@@ -123,29 +133,40 @@ class Credit(Scheduler):
     def least_length_ps(cls, settings: Mapping[str, Value]) -> int | None:
         return int(settings["slice"])
 
-    def reconfigure(self, settings: Mapping[str, Value]) -> None:
-        super().reconfigure(settings)
+    def reconfigure(self, settings: Mapping[str, Value], now_ps: int) -> None:
+        self._settle(now_ps)
+        super().reconfigure(settings, now_ps)
         self._read_settings()
+        for each in self._caps:
+            self._limit_saved(each)
 
     def _read_settings(self) -> None:
-        self._ahead = None
         self._slice_ps = int(self.settings["slice"])
         self._ratelimit_ps = int(self.settings["ratelimit"])
 
     def add(self, vcoproc: VcoprocId, settings: Mapping[str, Value], now_ps: int) -> None:
         self._settle(now_ps)
         self._weights[vcoproc] = int(settings["weight"])
-        self._caps.pop(vcoproc, None)
+        self._books.credit_ps.setdefault(vcoproc, 0)
         if settings["cap"]:
             self._caps[vcoproc] = int(settings["cap"])
-        self._books.credit_ps.setdefault(vcoproc, 0)
-        self._books.used_ps.setdefault(vcoproc, 0)
+            self._books.used_ps.setdefault(vcoproc, 0)
+            self._limit_saved(vcoproc)
+        else:
+            self._uncap(vcoproc)
+
+    def _uncap(self, vcoproc: VcoprocId) -> None:
+        self._caps.pop(vcoproc, None)
+        self._books.used_ps.pop(vcoproc, None)
+
+    def _limit_saved(self, vcoproc: VcoprocId) -> None:
+        """Let one have saved up no more than a period of what it may have from now on."""
+        self._books.used_ps[vcoproc] = max(-self._allowance_ps(vcoproc), self._books.used_ps[vcoproc])
 
     def remove(self, vcoproc: VcoprocId, now_ps: int) -> None:
         self.sleep(vcoproc, now_ps)
-        self._caps.pop(vcoproc, None)
-        for known in (self._weights, self._books.credit_ps, self._books.used_ps):
-            del known[vcoproc]
+        self._uncap(vcoproc)
+        del self._weights[vcoproc], self._books.credit_ps[vcoproc]
 
     def wake(self, vcoproc: VcoprocId, now_ps: int) -> None:
         self._settle(now_ps)
@@ -212,10 +233,8 @@ class Credit(Scheduler):
         if not periods:
             return
         books.accounted_ps += periods * self._slice_ps
-        capped_ps = {vcoproc: self._allowance_ps(vcoproc) for vcoproc in self._caps}
         for vcoproc, used_ps in books.used_ps.items():
-            allowance_ps = capped_ps.get(vcoproc, self._slice_ps)
-            # One period is saved up, for others may have their turn just then.
+            allowance_ps = self._allowance_ps(vcoproc)
             books.used_ps[vcoproc] = max(-allowance_ps, used_ps - periods * allowance_ps)
         for _ in range(periods):
             if not self._hand_out(books):

@@ -64,8 +64,8 @@ class RoundRobin(Scheduler):
     def least_length_ps(cls, settings: Mapping[str, Value]) -> int | None:
         return int(settings["slice"])
 
-    def reconfigure(self, settings: Mapping[str, Value]) -> None:
-        super().reconfigure(settings)
+    def reconfigure(self, settings: Mapping[str, Value], now_ps: int) -> None:
+        super().reconfigure(settings, now_ps)
         self._read_settings()
 
     def _read_settings(self) -> None:

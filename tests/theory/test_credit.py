@@ -4,12 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coprocsim.model import VcoprocId
+from coprocsim.model import Charge, Payer, Setting, Sharing, VcoprocId
+from coprocsim.options.build import Build
 from coprocsim.parameters import Scope
 from coprocsim.schedulers.base import Ran, Run, Turn
 from coprocsim.schedulers.credit import Credit
+from coprocsim.toolstack import schedule
 from tests.machines import MS
-from tests.theory.stage import backlog, jobs, play
+from tests.theory.stage import Played, backlog, costing, jobs, play
 
 SLICE_MS = 30
 
@@ -85,24 +87,71 @@ def test_of_a_cap_that_is_hardly_used_in_a_period_no_more_is_saved_up():
     assert played.ran_ms(0) == 0.5 + 12 + 8 * 6
 
 
-@settings(max_examples=30)
-@given(
-    st.lists(st.tuples(st.integers(0, 600), st.integers(1, 80)), min_size=1, max_size=8),
-    st.sampled_from((5, 20, 50, 90)),
-    st.booleans(),
+# As periods end, a little before and after, and at any other time.
+INSTANTS_MS = st.one_of(
+    st.builds(
+        lambda period, off: max(0, period * SLICE_MS + off), st.integers(0, 20), st.sampled_from((0, 0, -0.5, 1))
+    ),
+    st.integers(0, 1200).map(lambda halves: halves / 2),
 )
-def test_a_cap_holds_in_every_window_whenever_one_wakes(arrivals: list[tuple[int, int]], cap: int, alone: bool):
-    """Of `n` periods that begin in a window it has at most `n + 2`, and what a turn cannot be shorter than, 1 ms."""
-    times = jobs(*((release / 2, work / 2) for release, work in sorted(arrivals)), cap=cap)
-    played = play(Credit, [times] if alone else [times, backlog(1)], 600)
-    allowance_ms = SLICE_MS * cap / 100
-    stretches = played.stretches(0)
-    for begin, (from_ms, _) in enumerate(stretches):
-        had_ms = 0.0
-        for begin_ms, end_ms in stretches[begin:]:
-            had_ms += end_ms - begin_ms
-            periods = end_ms // SLICE_MS - from_ms // SLICE_MS
-            assert had_ms <= (periods + 2) * allowance_ms + 1
+ARRIVALS_MS = st.lists(st.tuples(INSTANTS_MS, st.sampled_from((0.5, 3, 6, 12, 40, 100))), min_size=1, max_size=8)
+
+
+@settings(max_examples=40)
+@given(
+    ARRIVALS_MS,
+    st.sampled_from((5, 20, 50, 90)),
+    st.sampled_from((0, 40)),
+    st.sampled_from(("nobody", "always", "at times")),
+    ARRIVALS_MS,
+    st.sampled_from((0, MS // 10, 2 * MS)),
+    st.sampled_from(Payer),
+)
+def test_a_cap_holds_in_every_window_whatever_wakes_when(arrivals, cap, uncut_ms, other, others, switch_ps, payer):
+    """With n ends of periods inside a window it has n + 2 periods' caps at most, and what nothing cuts short: a turn of
+    the ratelimit, 1 ms, and then what is uncuttable. A window that begins or ends elsewhere has no more."""
+    own = jobs(*sorted(arrivals), more=f",uncuttable={uncut_ms}ms", cap=cap)
+    beside = {"nobody": [], "always": [backlog(7, ",uncuttable=all")], "at times": [jobs(*sorted(others))]}[other]
+    sharing = Sharing(switch_timeout_ps=0, charge=Charge.NONE, payer=payer)
+    played = play(Credit, [own, *beside], 700, platform=costing(switch_ps), sharing=sharing)
+    stretches = [(round(begin_ms * MS), round(end_ms * MS)) for begin_ms, end_ms in played.stretches(0)]
+    period_ps = SLICE_MS * MS
+    for first, (from_ps, _) in enumerate(stretches):
+        had_ps = 0
+        for begin_ps, end_ps in stretches[first:]:
+            had_ps += end_ps - begin_ps
+            ends = (end_ps - 1) // period_ps - from_ps // period_ps
+            assert had_ps <= (ends + 2) * period_ps * cap // 100 + (1 + uncut_ms) * MS
+
+
+def changed(played: Played, name: str, value: str, until_ms: float) -> Played:
+    """Change a parameter as `sched set` would, of the first task's if it is not the coproc's, and go on."""
+    machine, vcoproc = played.machine, played.vcoprocs[0]
+    if name in Credit.defaults(Scope.COPROC):
+        schedule.set_coproc(machine.board, vcoproc.coproc, None, (Setting(name, value),), Build())
+    else:
+        schedule.set_vcoproc(machine.board, vcoproc, (Setting(name, value),))
+    machine.hypervisor.settle()
+    machine.run(round(until_ms * MS))
+    return played
+
+
+def test_what_a_cap_has_saved_up_does_not_grow_with_the_slice():
+    # Asleep for 2950 ms, in which it saves up 6. Of the period of a second that it wakes in it has 200.
+    played = play(Credit, [jobs((2951, 1000), cap=20)], 2950)
+    assert changed(played, "slice", "1s", 3900).stretches(0) == [(2951, 2951 + 6 + 200)]
+
+
+def test_what_a_cap_has_saved_up_shrinks_with_the_slice():
+    # From 200 to the 6 that a period of 30 ms has. The one that began at 2000 ends at 2030, and so on: nine by 2300.
+    played = play(Credit, [jobs((2011, 1000), cap=20)], 2010, slice=1000 * MS)
+    assert changed(played, "slice", "30ms", 2300).ran_ms(0) == 6 + 6 + 9 * 6
+
+
+def test_one_that_is_given_a_cap_has_saved_up_nothing_before():
+    # From 2951 to 2970, and in each of nine periods by 3240.
+    played = play(Credit, [jobs((2951, 1000))], 2950)
+    assert changed(played, "cap", "20", 3240).ran_ms(0) == 6 + 9 * 6
 
 
 def awake(count: int) -> tuple[Credit, list[VcoprocId]]:
