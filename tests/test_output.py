@@ -111,7 +111,13 @@ def test_which_check_is_being_made_is_shown_on_a_terminal_only(home):
 def test_a_progress_bar_is_shown_on_a_terminal_only(home):
     home.busy()
     home.quickly("run 100ms")
-    looks = ("trace export out.csv", "report out.html", "stats --since 1ms --json", "timeline --to 10s")
+    looks = (
+        "trace export out.csv",
+        "report out.html",
+        "stats --since 1ms --json",
+        "timeline --to 10s",
+        "verify --json",
+    )
     # A few hundred rows are read at once; 3 s of this machine have some ten thousand.
     for line in looks:
         assert "%" not in on_a_terminal(home, *line.split())
