@@ -67,7 +67,7 @@ def own_of(algorithm: str, rank: int) -> dict[str, Value]:
             return {"priority": rank}
         case "fixed":
             return {"slots": 1 + rank}
-        case "fair" | "timebased":
+        case "credit" | "fair" | "timebased":
             return {"weight": (100, 200, 256, 1024)[rank]}
         case "rtds" | "cbs":
             more = {"extratime": int(rank == 2)} if algorithm == "rtds" else {}
@@ -83,7 +83,7 @@ def machine_with(
     machine = Machine()
     scheduler = ALGORITHMS[algorithm]
     # Nobody is new.
-    more = {"rrobin": {"slice": slice_ps}, "fair": {"slice": slice_ps}, "timebased": {"new-first": 0}}
+    more = {name: {"slice": slice_ps} for name in ("rrobin", "credit", "fair")} | {"timebased": {"new-first": 0}}
     values = scheduler.defaults(Scope.COPROC) | more.get(algorithm, {})
     described = described_for(PLATFORMS[platform], "gpu0", 600_000_000)
     coproc = machine.coproc(
@@ -100,8 +100,8 @@ def assert_bounds_hold(platforms: Sequence[str], algorithm: str, data: st.DataOb
     """Assert that on a drawn machine nothing takes longer, or is later, than analysis says of it."""
     platform = data.draw(st.sampled_from(platforms))
     # What is reserved for one is little of the coproc; and beside jobs in any number there is often no bound.
-    rarer = 20 if algorithm in ("fixed", "rtds", "cbs", "timebased") else 1
-    regular = algorithm in ("rtds", "cbs") and data.draw(st.sampled_from((True, True, False)))
+    rarer = {"fixed": 20, "rtds": 20, "cbs": 20, "timebased": 20, "credit": 2}.get(algorithm, 1)
+    regular = algorithm in ("rtds", "cbs", "credit") and data.draw(st.sampled_from((True, True, False)))
     kinds = ("periodic",) if regular else KINDS
     guests = st.tuples(workloads(platform != "dsp", kinds, rarer), st.integers(0, 3))
     wanted = data.draw(st.lists(guests, min_size=1, max_size=4))
@@ -119,7 +119,9 @@ def assert_bounds_hold(platforms: Sequence[str], algorithm: str, data: st.DataOb
             assert counters.late + counters.abandoned == 0
 
 
-@pytest.mark.parametrize("algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs", "fair", "timebased"])
+@pytest.mark.parametrize(
+    "algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs", "credit", "fair", "timebased"]
+)
 @settings(max_examples=8, suppress_health_check=FILTERED)
 @given(st.data())
 def test_nothing_is_ever_measured_beyond_its_bound(algorithm, data):
@@ -127,7 +129,9 @@ def test_nothing_is_ever_measured_beyond_its_bound(algorithm, data):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs", "fair", "timebased"])
+@pytest.mark.parametrize(
+    "algorithm", ["rrobin", "fixed", "priority", "edf", "rtds", "cbs", "credit", "fair", "timebased"]
+)
 @settings(max_examples=80, suppress_health_check=FILTERED)
 @given(st.data())
 def test_nothing_is_ever_measured_beyond_its_bound_on_any_platform(algorithm, data):
@@ -204,13 +208,13 @@ def test_shares_by_weight_are_warned_of_like_the_others(folder, algorithm, figur
     ]
 
 
-def test_credit_has_no_bound_and_says_why(folder):
+def test_credit_has_no_bound_beside_jobs_in_any_number_and_says_why(folder):
     golden.run("coprocsim sched set xxx0 --algorithm credit", folder)
-    golden.run("coprocsim domain create frames.cfg", folder)
+    for name in ("polite", "frames"):
+        golden.run(f"coprocsim domain create {name}.cfg", folder)
     output = golden.run("coprocsim analyse --coproc xxx0", folder)
     assert output.splitlines()[-1] == (
-        "frames: no bound: `credit` keeps shares in the long run only: whoever wakes with credits left may go first"
-        " each time"
+        "frames: no bound: the jobs of `polite` come in any number, and `credit` keeps shares in the long run only"
     )
 
 

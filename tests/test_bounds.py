@@ -96,10 +96,6 @@ def test_what_no_theory_here_covers_says_so():
     at_head = replace(TURNS, settings={"slice": 2, "wake": "head"})
     for shared, why in (
         (replace(FREE, algorithm="lottery"), "there is no analysis of `lottery` here"),
-        (
-            replace(FREE, algorithm="credit"),
-            "`credit` keeps shares in the long run only: whoever wakes with credits left may go first each time",
-        ),
         (replace(FREE, polled=True), "without an interrupt line its driver only looks from time to time"),
         (at_head, "with `wake=head` any number of turns may come before its own"),
     ):
@@ -221,6 +217,42 @@ def test_switches_that_nobody_pays_for_have_a_bound_where_jobs_are_counted():
     assert shares(mine, other, shared=COSTLY)[0].why == (
         "the jobs of `b` come in any number, and each may cost a switch"
     )
+
+
+# ---------------------------------------------------------------- credits
+
+
+def credited(*users: tuple[Demand, int], shared: Shared = FREE) -> list[Bound]:
+    """Return the bounds of vcoprocs `a`, `b`, …, (demand, cap), under `credit` with slices of 1000."""
+    named = [
+        User(name, wants, {"weight": 256, "cap": cap}) for name, (wants, cap) in zip("abcdef", users, strict=False)
+    ]
+    return bounds(replace(shared, algorithm="credit", settings={"slice": 1000, "ratelimit": 100}), named)
+
+
+def test_credits_have_the_bound_of_all_that_is_asked_for_at_once():
+    mine, other = (job(500, 2000), 0), (job(100, 2000), 0)
+    assert credited(mine, other) == [Bound(Verdict.MET, 600)] * 2
+    # Changes of 1: as each of two jobs comes and ends and as up to two turns of each are over, one under way, and as
+    # two periods end.
+    assert credited(mine, other, shared=COSTLY) == [Bound(Verdict.MET, 600 + 2 * 4 + 1 + 2)] * 2
+    # 1200 and 1000 of 2000, though the one is below its share of a half.
+    over = credited((job(1000, 2000), 0), (job(1200, 2000), 0))[0]
+    assert over == Bound(Verdict.NO_BOUND, None, "jobs may pile up, and `credit` keeps shares in the long run only")
+
+
+def test_credits_bound_nothing_where_work_comes_in_any_number_or_is_parked():
+    mine, any_number = (job(500, 2000), 0), (job(1, None), 0)
+    assert credited(mine, any_number)[0].why == (
+        "the jobs of `b` come in any number, and `credit` keeps shares in the long run only"
+    )
+    for_ever = (job(500, 2000, uncuttable_ps=None), 0)
+    assert credited(mine, for_ever)[0].why == (
+        "nobody can say how long `b` denies, and `credit` keeps shares in the long run only"
+    )
+    for bound in credited(mine, (job(100, 2000), 20)):
+        assert bound.why == "`b` has a cap: its work may wait while nobody else has any"
+    assert credited(mine, (NOTHING, 20))[0] == Bound(Verdict.MET, 500)
 
 
 # ---------------------------------------------------------------- turns that end with a job

@@ -4,8 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from coprocsim.analysis import edf, fair, fixed_priority, reservations, round_robin, timebased
-from coprocsim.analysis.loads import Answer, Load, Nothing, Shared, kept_up, longest_hold, tasks_of, unbounded_of
-from coprocsim.analysis.tasks import JOBS_MAX, ceil_div
+from coprocsim.analysis.loads import (
+    Answer,
+    Load,
+    Nothing,
+    Shared,
+    costliest_change_ps,
+    kept_up,
+    longest_hold,
+    tasks_of,
+    unbounded_of,
+)
+from coprocsim.analysis.tasks import JOBS_MAX, Task, ceil_div
 from coprocsim.analysis.together import all_done, sooner
 
 _OVERLOAD = "more is asked for than the coproc has, or very nearly"
@@ -119,6 +129,27 @@ def _shares(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
     return kept_up(loads, answers, lambda _: list(range(len(loads))) if shared.change_ps else [])
 
 
+def _credits(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
+    """`credit`: the whole busy period, in which without a cap it never idles.
+
+    No share bounds a response. Credits are handed out as a period ends, among those that have work just then: who comes
+    and goes in between earns none, and what one that goes still owes is taken from the others until it is back.
+    """
+    capped = next((load.user.name for load in loads if load.user.settings["cap"]), None)
+    if capped is not None:
+        return [Nothing(f"`{capped}` has a cap: its work may wait while nobody else has any") for _ in loads]
+    nothing = unbounded_of(loads) or longest_hold(loads)
+    if isinstance(nothing, Nothing):
+        return [Nothing(f"{nothing.why}, and `credit` keeps shares in the long run only") for _ in loads]
+    # Beside jobs that come or end, and turns that are over, only the end of a period takes one from the coproc: who was
+    # given credits then comes before one without. One more may end as all begins.
+    change_ps = costliest_change_ps(shared, loads)
+    ends = Task(change_ps, int(shared.settings["slice"]))
+    together_ps = _all_done(shared, loads, ends, more_ps=change_ps)
+    without = Nothing("jobs may pile up, and `credit` keeps shares in the long run only")
+    return [sooner(load, without, together_ps) for load in loads]
+
+
 def _by_budget(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
     """`timebased`: a turn of each other before each of its own."""
     return kept_up(loads, timebased.responses(shared, loads), lambda _: [])
@@ -154,18 +185,18 @@ def _in_turn(shared: Shared, load: Load, turns_ps: Sequence[int]) -> Answer:
     return Nothing("its turns may be too few for its work", late=True)
 
 
-def _all_done(shared: Shared, loads: Sequence[Load]) -> int | None:
-    """Return how long the coproc is busy at most, where a turn is a slice."""
-    tasks = []
+def _all_done(shared: Shared, loads: Sequence[Load], *more: Task, more_ps: int = 0) -> int | None:
+    """Return how long the coproc is busy at most, where a turn is a slice, also with `more` and once `more_ps`."""
+    tasks = [*more]
     for load in loads:
         useful_ps = _useful(shared, load)
         if load.task is None or load.holds_ps is None or useful_ps <= 0:
             return None
         # A job changes the coproc when it comes and ends, and after each of its turns.
         turns = ceil_div(load.user.demand.work_ps or 0, useful_ps) + 1
-        more_ps = turns * (shared.change_ps + (shared.retry_floor_ps if load.holds_ps else 0))
-        tasks.append(replace(load.task, work=load.task.work + more_ps))
-    return all_done(shared, loads, tasks)
+        turns_ps = turns * (shared.change_ps + (shared.retry_floor_ps if load.holds_ps else 0))
+        tasks.append(replace(load.task, work=load.task.work + turns_ps))
+    return all_done(shared, loads, tasks, more_ps)
 
 
 ALGORITHMS: dict[str, Callable[[Shared, Sequence[Load]], list[Answer]]] = {
@@ -175,6 +206,7 @@ ALGORITHMS: dict[str, Callable[[Shared, Sequence[Load]], list[Answer]]] = {
     "edf": _deadlines,
     "rtds": reservations.budgets,
     "cbs": reservations.bandwidths,
+    "credit": _credits,
     "fair": _shares,
     "timebased": _by_budget,
     "null": _priority,
@@ -188,11 +220,6 @@ def condition(shared: Shared, loads: Sequence[Load]) -> str | None:
         return "the bound holds once nobody is new: for `new-first` one that is created comes before all others"
     return None
 
-
-WITHOUT = {
-    "credit": "`credit` keeps shares in the long run only: whoever wakes with credits left may go first each time"
-}
-"""Why those have none whose own rules give none."""
 
 IDLING = frozenset(("fixed", "rtds", "timebased"))
 """Those that take the coproc from one that has work though nobody else has any."""

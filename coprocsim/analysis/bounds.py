@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from coprocsim.analysis.algorithms import ALGORITHMS, IDLING, WITHOUT, condition
+from coprocsim.analysis.algorithms import ALGORITHMS, IDLING, condition
 from coprocsim.analysis.loads import Answer, Load, Nothing, Shared, User, load_of
 
 
@@ -51,8 +51,7 @@ def bounds(shared: Shared, users: Sequence[User]) -> list[Bound]:
 
 def _answers(shared: Shared, loads: Sequence[Load]) -> list[Answer]:
     if shared.algorithm not in ALGORITHMS:
-        why = WITHOUT.get(shared.algorithm, f"there is no analysis of `{shared.algorithm}` here")
-        return [Nothing(why) for _ in loads]
+        return [Nothing(f"there is no analysis of `{shared.algorithm}` here") for _ in loads]
     if shared.polled:
         return [Nothing("without an interrupt line its driver only looks from time to time") for _ in loads]
     return ALGORITHMS[shared.algorithm](shared, loads)

@@ -264,6 +264,15 @@ def test_fair_a_job_that_needs_a_little_more_than_one_request_takes_nearly_as_lo
     assert 0.99 * bound < response <= bound
 
 
+def test_credit_the_last_of_those_that_come_at_once_takes_as_long_as_its_bound():
+    # A slice of 30 of the one, 10 of the other, and the last 20.
+    own: dict[str, Value] = {"weight": 256, "cap": 0}
+    users = [User("own", demand(50, 200), own), User("other", demand(10, 200), own)]
+    found = bounds(shared("credit", slice=30 * MS), users)
+    assert [each.response_ps for each in found] == [60 * MS, 60 * MS]
+    assert play(ALGORITHMS["credit"], [periodic(50, 200), periodic(10, 200)], 100, hz=HZ).responses(0) == [60]
+
+
 def test_timebased_a_job_that_begins_as_the_tick_ends_holds_the_others_up_to_its_own_end():
     values: dict[str, Value] = {"period": 100 * MS, "tick": MS, "new-first": 0}
     # A tick of 1 ms, a job of 0.999 that ends in it, and one of 3 that goes on.
