@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 
+from coprocsim.store import file as store
 from coprocsim.toolstack import control
 from tests.homes import PROJECT, Home
 from tests.waiting import TIMEOUT_S, wait_until_it_runs, wait_until_it_waits
@@ -94,6 +95,22 @@ def test_who_looks_waits_for_nobody(home):
     process.communicate(timeout=TIMEOUT_S)
 
 
+def test_a_file_that_somebody_keeps_to_himself_is_not_said_to_be_damaged(home, monkeypatch):
+    home.quickly("boot dts/minimal.dtb")
+    monkeypatch.setattr(store, "_BUSY_S", 0.1)
+    connection = sqlite3.connect(home.file, isolation_level=None)
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("BEGIN IMMEDIATE")
+    for line in ("list", "run 1ms"):
+        assert home.quickly(line) == (
+            "error: cannot use the machine's file `state/default.sqlite`: database is locked\n"
+            " hint: nothing was changed; another command has it: try again when that is done\n"
+            "[exit 1]\n"
+        )
+    connection.close()
+    assert "1 ms passed" in home.quickly("run 1ms")
+
+
 def test_ctrl_c_while_waiting_for_another_command_changes_nothing(home):
     home.busy()
     before = home.dump()
@@ -175,6 +192,7 @@ def test_ctrl_c_while_a_class_is_made_is_no_bug(home):
     code = """
 import sys
 from coprocsim.cli import program
+from coprocsim.store import file as store
 from coprocsim.toolstack import control
 
 def interrupted(*arguments):
