@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import time
 from typing import Any
 
 import pytest
@@ -16,9 +15,10 @@ from coprocsim.observe.comparison import Outcome, VcoprocOutcome, figures, witho
 from coprocsim.observe.stats import Spread
 from coprocsim.store import read
 from coprocsim.toolstack.compare import Choice, run_choice
-from tests.homes import TIMEOUT_S, Home
+from tests.homes import Home
 from tests.machines import MS, US
 from tests.pages import Page
+from tests.waiting import TIMEOUT_S, processes_of, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,8 @@ def home(tmp_path_factory):
     home = Home(tmp_path_factory.mktemp("compared"))
     home.busy()
     home.quickly("run 61ms")
-    return home
+    yield home
+    home.end()
 
 
 def go_on(*_: int) -> bool:
@@ -444,7 +445,8 @@ def test_what_is_typed_is_text_in_the_page():
 def test_ctrl_c_ends_all_processes_and_changes_nothing(home):
     before = home.dump()
     process = home.start("compare", "--algorithm", "rrobin,edf", "--for", "100000s", start_new_session=True)
-    time.sleep(2)
+    # Beside it there is one for each choice, or for each core if there are fewer, and one that Python needs for them.
+    wait_until(lambda: processes_of(process.pid) >= 3, "no choice is run")
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, out) == (130, "")

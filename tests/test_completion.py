@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from tests.homes import PROJECT, TIMEOUT_S, Home
+from tests.homes import PROJECT, Home
+from tests.waiting import TIMEOUT_S
 
 
 @pytest.fixture(scope="module")

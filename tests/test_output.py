@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.homes import PROJECT, TIMEOUT_S, Home
+from tests.homes import PROJECT, Home
+from tests.waiting import TIMEOUT_S
 
 README = (PROJECT / "coprocsim/cli/README.md").read_text()
 

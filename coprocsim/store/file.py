@@ -171,11 +171,11 @@ def opened(path: Path) -> Iterator[MachineFile]:
     """
     is_new = not os.path.exists(path)  # which raises nothing
     with _connected(path) as connection:
-        made = path.stat()
+        made = _identity(path)
         try:
-            _log_writes(connection, path)
+            _log_writes(connection)
             _begin_alone(connection)
-            if not (path.exists() and os.path.samestat(made, path.stat())):
+            if made is None or made != _identity(path):
                 raise StateError(f"`{path}` was removed while this command waited for another one", hint="try again")
             _check_whole(connection, path)
             yield MachineFile(connection, path)
@@ -188,6 +188,15 @@ def opened(path: Path) -> Iterator[MachineFile]:
             raise
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file this is, whatever others are called; None if it is not there."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _is_left_empty(connection: sqlite3.Connection, path: Path) -> bool:
     """Return whether nothing is in the file, and no other command is about to put something there."""
     try:
@@ -197,7 +206,7 @@ def _is_left_empty(connection: sqlite3.Connection, path: Path) -> bool:
     except sqlite3.OperationalError as error:
         # Where there is no room for a lock, there is none for a machine: only for the page that says what file it is.
         sizes_bytes = [each.stat().st_size for each in (path, _log_of(path)) if each.exists()]
-        return error.sqlite_errorcode != sqlite3.SQLITE_BUSY and sum(sizes_bytes) <= _PAGE_BYTES
+        return not _is_busy(error) and sum(sizes_bytes) <= _PAGE_BYTES
 
 
 def _log_of(path: Path) -> Path:
@@ -275,19 +284,21 @@ def _connected(path: Path, *, unchanging: bool = False) -> Iterator[sqlite3.Conn
         raise Unusable(what, because=str(error), hint=_cure(error, path)) from error
 
 
-def _log_writes(connection: sqlite3.Connection, path: Path) -> None:
+def _log_writes(connection: sqlite3.Connection) -> None:
     """Let those who only look see the last commit while a long run writes."""
-    if path.stat().st_size == 0:
+    if not connection.execute("PRAGMA page_count").fetchone()[0]:
         connection.execute("PRAGMA auto_vacuum = FULL")
     connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _cure(error: sqlite3.DatabaseError, path: Path) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of the code says more than is needed here
+    code = _code_of(error)
     if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         return f"nothing was changed; `{path.parent}` and what is in it must be yours to write"
     if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
         return "nothing was changed; make room on the disk, or see what ails it"
+    if code == sqlite3.SQLITE_BUSY:
+        return "nothing was changed; another command has it: try again when that is done"
     return "nothing was changed; move the file away to start anew, or put a good copy back"
 
 
@@ -298,11 +309,21 @@ def _begin_alone(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            if not _is_busy(error):
                 raise
             time.sleep(_LOCK_POLL_S)
         else:
             return
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    """Return whether another command has what is wanted: the lock, or the log while it mends that."""
+    return _code_of(error) == sqlite3.SQLITE_BUSY
+
+
+def _code_of(error: sqlite3.Error) -> int:
+    """Return what kind of error it is; the rest of the code says more than is needed here."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
