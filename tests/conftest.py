@@ -1,5 +1,7 @@
 """What many tests begin with; and Hypothesis on a machine that others use too: no example is too slow."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,16 @@ from tests.homes import Home
 settings.register_profile("coprocsim", deadline=None)
 settings.load_profile("coprocsim")
 
+# In the background of a script Ctrl-C is ignored, and would be by the commands that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    """Return a user's folder, in which no machine is up."""
-    return Home(tmp_path)
+def home(tmp_path: Path) -> Iterator[Home]:
+    """Yield a user's folder, in which no machine is up."""
+    home = Home(tmp_path)
+    yield home
+    home.end()
 
 
 @pytest.fixture(scope="module")

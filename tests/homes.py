@@ -4,14 +4,13 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from coprocsim.store import read
 from tests.cli import golden
+from tests.waiting import TIMEOUT_S, wait_until
 
 PROJECT = Path(__file__).parent.parent
-TIMEOUT_S = 60
 
 
 class Home:
@@ -23,13 +22,22 @@ class Home:
         self.file = folder / "state/default.sqlite"
         others = {name: value for name, value in os.environ.items() if not name.startswith(("COPROCSIM_", "NO_COLOR"))}
         self.environment = {**others, "PYTHONPATH": str(PROJECT), "COPROCSIM_STATE_DIR": "state", "TERM": "xterm"}
+        self._started: list[subprocess.Popen[str]] = []
 
     def start(self, *arguments: str, **more) -> subprocess.Popen[str]:
         """Start a command in a process of its own."""
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
         environment = {**self.environment, **streams.pop("environment", {})}
         command = [sys.executable, "-m", "coprocsim", *arguments]
-        return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **streams)
+        process = subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **streams)
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End the commands that a test which failed has left behind."""
+        for process in self._started:
+            process.kill()
+            process.wait()
 
     def run(self, *arguments: str, **more) -> tuple[int, str, str]:
         """Return a command's status and what it says on stdout and stderr."""
@@ -67,15 +75,15 @@ class Home:
 
     def wait_for_lock(self) -> None:
         """Wait until a command is changing the machine."""
-        until_s = time.monotonic() + TIMEOUT_S
-        while time.monotonic() < until_s:
-            connection = sqlite3.connect(self.file, timeout=0, isolation_level=None)
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("ROLLBACK")
-            except sqlite3.OperationalError:
-                return
-            finally:
-                connection.close()
-            time.sleep(0.02)
-        raise AssertionError("nobody has changed the machine")
+        wait_until(self._is_locked, "nobody has changed the machine")
+
+    def _is_locked(self) -> bool:
+        connection = sqlite3.connect(self.file, timeout=0, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return True
+        finally:
+            connection.close()
+        return False

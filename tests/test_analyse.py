@@ -201,9 +201,10 @@ def test_shares_by_weight_are_warned_of_like_the_others(folder, algorithm, figur
     assert "warning" not in golden.run("coprocsim domain create frames.cfg", folder)
     output = golden.run("coprocsim domain create frames.cfg name=\\'another\\'", folder)
     late = "; ".join(f"`{name}` is due after 8 ms, and a job may take {figure}" for name in ("frames", "another"))
+    cures = f"{cure}less work, longer periods or fewer domains help"
     assert output.splitlines()[1:] == [
         f"warning: on `xxx0` deadlines can be missed: {late}",
-        f" hint: `coprocsim analyse xxx0` shows the figures; {cure}less work, longer periods or fewer domains help",
+        f" hint: `coprocsim analyse --coproc xxx0` shows the figures; {cures}",
     ]
 
 
@@ -211,7 +212,7 @@ def test_credit_has_no_bound_beside_jobs_in_any_number_and_says_why(folder):
     golden.run("coprocsim sched set xxx0 --algorithm credit", folder)
     for name in ("polite", "frames"):
         golden.run(f"coprocsim domain create {name}.cfg", folder)
-    output = golden.run("coprocsim analyse xxx0", folder)
+    output = golden.run("coprocsim analyse --coproc xxx0", folder)
     assert output.splitlines()[-1] == (
         "frames: no bound: the jobs of `polite` come in any number, and `credit` keeps shares in the long run only"
     )
@@ -222,7 +223,7 @@ def test_the_cure_is_one(folder):
         golden.run(f"coprocsim domain create {name}.cfg", folder)
     golden.run("coprocsim sched set xxx0 --algorithm edf", folder)
     golden.run("coprocsim run 2s", folder)
-    polite, frames = json.loads(golden.run("coprocsim analyse xxx0 --json", folder))["coprocs"][0]["vcoprocs"]
+    polite, frames = json.loads(golden.run("coprocsim analyse --coproc xxx0 --json", folder))["coprocs"][0]["vcoprocs"]
     assert (polite["verdict"], polite["why"]) == ("no bound", "the jobs of `polite` come in any number")
     assert frames["verdict"] == "met"
     assert 4 * MS < frames["latency_ps_max"] <= frames["bound_ps"] <= frames["deadline_ps"]

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import time
 from typing import Any
 
 import pytest
@@ -16,9 +15,10 @@ from coprocsim.observe.comparison import Outcome, VcoprocOutcome, figures, witho
 from coprocsim.observe.stats import Spread
 from coprocsim.store import read
 from coprocsim.toolstack.compare import Choice, run_choice
-from tests.homes import TIMEOUT_S, Home
+from tests.homes import Home
 from tests.machines import MS, US
 from tests.pages import Page
+from tests.waiting import TIMEOUT_S, processes_of, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,8 @@ def home(tmp_path_factory):
     home = Home(tmp_path_factory.mktemp("compared"))
     home.busy()
     home.quickly("run 61ms")
-    return home
+    yield home
+    home.end()
 
 
 def go_on(*_: int) -> bool:
@@ -243,6 +244,15 @@ def test_a_choice_that_is_refused_is_an_error_before_anything_runs(home, options
         ("--for 1s", "say what to compare: `--algorithm a,b`"),
         ("--algorithm edf,edf --for 1s", "the choice `edf` is given twice"),
         ("--choice '' --for 1s", "a choice is empty"),
+        (
+            "--choice edf,rrobin --for 1s",
+            "`edf,rrobin` is not one choice: say `--choice edf --choice rrobin`, or `--algorithm edf,rrobin`",
+        ),
+        (
+            "--choice 'edf,rtds charge=debt' --for 1s",
+            "say `--choice 'edf charge=debt' --choice 'rtds charge=debt'`\n",
+        ),
+        ("--choice rrobin,slice=1ms,charge=debt --for 1s", "say `--choice 'rrobin slice=1ms,charge=debt'`\n"),
         ("--choice 'rrobin slice' --for 1s", "`slice` is not `key=value`"),
         ("--choice 'rrobin slice=1ms' --set slice=2ms --for 1s", "`slice` is given twice"),
         ("--algorithm edf --for 0ms", "in no time at all nothing can be compared"),
@@ -435,7 +445,8 @@ def test_what_is_typed_is_text_in_the_page():
 def test_ctrl_c_ends_all_processes_and_changes_nothing(home):
     before = home.dump()
     process = home.start("compare", "--algorithm", "rrobin,edf", "--for", "100000s", start_new_session=True)
-    time.sleep(2)
+    # Beside it there is one for each choice, or for each core if there are fewer, and one that Python needs for them.
+    wait_until(lambda: processes_of(process.pid) >= 3, "no choice is run")
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, out) == (130, "")

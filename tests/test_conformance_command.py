@@ -63,7 +63,7 @@ def test_who_has_raised_is_said_of_the_part_and_not_of_what_it_calls(tmp_path: P
     )
     raised = []
     for part in ("Reads", "Wakes"):
-        done = run(tmp_path, "conformance", f"lost:{part}", "--examples", "20", "--json")
+        done = run(tmp_path, "conformance", f"lost:{part}", "--examples", "5", "--json")
         assert done.returncode == 1, done.stderr
         raised.append({each["raised_at"] for each in json.loads(done.stdout)["checks"]} - {None})
     assert raised[0] == {"lost, line 6"}

@@ -1,6 +1,8 @@
 """A machine's file that something has damaged: every command says so, and leaves it as it is."""
 
+import contextlib
 import random
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +93,68 @@ def test_a_row_that_no_coprocsim_has_written_is_an_error(machine, statement, why
     said = capsys.readouterr().err
     assert said.startswith(f"error: the machine's file `{Path('state/default.sqlite')}` is damaged\n why: ")
     assert why in said
+
+
+def loosened(path: Path) -> list[tuple[str, str]]:
+    """Let the tables of a file hold whatever it is; return their columns, but for keys that are row numbers."""
+    old, new = sqlite3.connect(path, isolation_level=None), sqlite3.connect(":memory:", isolation_level=None)
+    found = []
+    for table, statement in old.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").fetchall():
+        columns = old.execute(f"PRAGMA table_info({table})").fetchall()
+        is_alone = sum(each[5] > 0 for each in columns) == 1
+        kept = [name for _, name, of, *_, key in columns if of == "INTEGER" and key and is_alone]
+        lines = statement.replace(" NOT NULL", "").replace(") STRICT", ")").replace(", ", ",\n    ").split("\n")
+        free = (re.sub(r"^    ([a-z_]\w*) (INTEGER|TEXT|ANY|BLOB)", r"    \1", line) for line in lines)
+        new.execute("\n".join(lines if kept else free))
+        for row in old.execute(f"SELECT * FROM {table} ORDER BY rowid"):
+            new.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+        found += [(table, name) for _, name, *_ in columns if name not in kept]
+    for pragma in ("application_id", "user_version"):
+        new.execute(f"PRAGMA {pragma} = {old.execute(f'PRAGMA {pragma}').fetchone()[0]}")
+    old.close()
+    path.write_bytes(new.serialize())
+    new.close()
+    return found
+
+
+@pytest.mark.parametrize("value", ["NULL", "'x'", "x'ff00'", "9223372036854775807", "-1", "1.5", "'{}'", "'-1'"])
+def test_whatever_a_column_holds_is_no_bug_of_ours(machine, value, capsys):
+    columns = loosened(machine)
+    good = machine.read_bytes()
+    assert main(["verify"]) == 0
+    for number, (table, column) in enumerate(columns):
+        machine.write_bytes(good)
+        with contextlib.suppress(sqlite3.IntegrityError):
+            sql(machine, f"UPDATE {table} SET {column} = {value} WHERE rowid = (SELECT min(rowid) FROM {table})")
+        for command in (_COMMANDS[number % len(_COMMANDS)], "stats", "step 1"):
+            status = main(command.split())
+            said = capsys.readouterr().err
+            assert status in {0, EXIT_MISTAKE}, f"{table}.{column}, {command}: {said}"
+            assert status == 0 or said.startswith("error: "), said
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("UPDATE trace_chunk SET rows = 0", "what table `trace_chunk` says of chunk 1 cannot be"),
+        ("UPDATE vcoproc SET state = 'HUNGRY'", "`d1v0` is said to be `HUNGRY`"),
+        ("INSERT INTO denial VALUES ('xxx0', 'me', 'd1v0', 1, 1)", "`me` is said to be a vcoproc"),
+        ("UPDATE event SET at_ps = 1", "was due in the past"),
+        ("UPDATE event SET kind = 'party' WHERE kind = 'turn'", "an event is of no kind, but `party`"),
+        (
+            "UPDATE machine SET armed = 9223372036854775807",
+            "a number in table `machine` of the machine's file has outgrown",
+        ),
+        ("UPDATE coproc SET clock_hz = 0", "`xxx0` has a clock of 0 Hz"),
+        ("UPDATE coproc_region SET name = '9'", "`xxx0` has no range `0`, where a domain has a window to it"),
+        ("UPDATE histogram SET kind = 'x' WHERE kind = 'wait'", "`x` is none of the times that are counted"),
+    ],
+)
+def test_what_no_machine_can_be_is_an_error(machine, statement, why, capsys):
+    sql(machine, statement)
+    capsys.readouterr()
+    assert EXIT_MISTAKE in {main(["stats"]), main(["run", "1ms"])}
+    assert why in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["run 100ms", "replay", "compare --algorithm rrobin --for 100ms"])

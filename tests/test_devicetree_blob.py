@@ -261,10 +261,10 @@ MONSTERS = {
     "deep": lambda: joined(ROOT + begin("a") * 63 + END_NODE * 64 + END),
     "nops": lambda: filled(500_000, NOP),
     "ranges": lambda: device(reg=[1, 1] * 250_000),
-    "interrupts": lambda: device(interrupts_extended=[1, 0, 20, 4] * 120_000),
     "streams": lambda: device(iommus=[5] * 500_000),
 }
 HEAVY_MONSTERS = {
+    "interrupts": lambda: device(interrupts_extended=[1, 0, 20, 4] * 120_000),
     "interrupts-elsewhere": lambda: blob(machine(gpu(), other={"interrupts": [0, 20, 4] * 170_000})),
     "marked": lambda: crowd(b"xen,coproc"),
     "vcoprocs": lambda: crowd(b"xen,vcoproc"),

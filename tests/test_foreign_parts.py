@@ -2,13 +2,12 @@
 
 import os
 import signal
-import time
-from pathlib import Path
 
 import pytest
 
-from tests.homes import TIMEOUT_S, Home
+from tests.homes import Home
 from tests.packages import Site
+from tests.waiting import TIMEOUT_S, processes_of, wait_until
 
 SOURCE = """
 import os, sys
@@ -33,9 +32,13 @@ class Mine(RoundRobin):
 COMMANDS = ("run 20ms", "compare --algorithm mine,rrobin --for 20ms")
 
 
-def with_part(folder: Path, does: str, saves: str = "super().save()") -> Home:
-    """Return a home in which a package has been installed whose algorithm shares the coproc, and does that."""
-    home = Home(folder)
+FOR_EVER = "while not open('begun', 'w').close(): pass"
+"""What never returns, and leaves a file where it has begun."""
+
+
+def install(home: Home, does: str, saves: str = "super().save()") -> None:
+    """Install a package whose algorithm shares the coproc, and does that."""
+    folder = home.folder
     (folder / "site").mkdir()
     Site(folder / "site").install("acme", SOURCE.format(does="pass", saves="super().save()"), "mine = acme:Mine")
     home.environment["PYTHONPATH"] += f"{os.pathsep}{folder / 'site'}"
@@ -43,10 +46,9 @@ def with_part(folder: Path, does: str, saves: str = "super().save()") -> Home:
     home.busy()
     assert home.run("sched", "set", "xxx0", "--algorithm", "mine")[0] == 0
     (folder / "site/acme.py").write_text(SOURCE.format(does=does, saves=saves))
-    return home
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [COMMANDS[0], pytest.param(COMMANDS[1], marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("does", "raised"),
     [
@@ -58,8 +60,8 @@ def with_part(folder: Path, does: str, saves: str = "super().save()") -> Home:
         ("raise BrokenPipeError", "BrokenPipeError"),
     ],
 )
-def test_what_a_part_raises_is_its_own_bug(tmp_path, command, does, raised):
-    home = with_part(tmp_path, does)
+def test_what_a_part_raises_is_its_own_bug(home, command, does, raised):
+    install(home, does)
     before = home.dump()
     status, out, err = home.run(*command.split())
     assert (status, out) == (70, "")
@@ -70,8 +72,8 @@ def test_what_a_part_raises_is_its_own_bug(tmp_path, command, does, raised):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_what_a_part_saves_and_is_no_json_is_said_of_it(tmp_path, command):
-    home = with_part(tmp_path, "pass", saves="{1: object()}")
+def test_what_a_part_saves_and_is_no_json_is_said_of_it(home, command):
+    install(home, "pass", saves="{1: object()}")
     before = home.dump()
     status, _, err = home.run(*command.split())
     assert status == 1
@@ -79,19 +81,19 @@ def test_what_a_part_saves_and_is_no_json_is_said_of_it(tmp_path, command):
     assert home.dump() == before
 
 
-def test_a_process_that_a_part_ends_is_not_blamed_on_memory_alone(tmp_path):
-    home = with_part(tmp_path, "os._exit(9)")
+def test_a_process_that_a_part_ends_is_not_blamed_on_memory_alone(home):
+    install(home, "os._exit(9)")
     status, _, err = home.run(*COMMANDS[1].split())
     assert status == 1
     assert err.endswith(" hint: is there enough memory? or does `mine` of another package end it?\n")
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_comparison_of_a_part_that_never_returns(tmp_path):
-    home = with_part(tmp_path, "while True: pass")
+def test_ctrl_c_ends_the_comparison_of_a_part_that_never_returns(home):
+    install(home, FOR_EVER)
     before = home.dump()
     process = home.start(*COMMANDS[1].split(), start_new_session=True)
-    time.sleep(3)
+    wait_until((home.folder / "begun").exists, "the part is not called")
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, err) == (130, "\nerror: interrupted; nothing was changed\n")
@@ -99,33 +101,18 @@ def test_ctrl_c_ends_the_comparison_of_a_part_that_never_returns(tmp_path):
 
 
 @pytest.mark.slow
-def test_who_is_killed_while_a_part_never_returns_leaves_no_process_behind(tmp_path):
-    home = with_part(tmp_path, "while True: pass")
+def test_who_is_killed_while_a_part_never_returns_leaves_no_process_behind(home):
+    install(home, FOR_EVER)
     process = home.start(*COMMANDS[1].split(), start_new_session=True)
-    time.sleep(3)
+    wait_until((home.folder / "begun").exists, "the part is not called")
     process.kill()
     process.communicate(timeout=TIMEOUT_S)
-    until_s = time.monotonic() + 20
-    while time.monotonic() < until_s and is_there(process.pid):
-        time.sleep(0.05)
-    left = is_there(process.pid)
-    if left:
-        os.killpg(process.pid, signal.SIGKILL)
-    assert not left
+    wait_until(lambda: not processes_of(process.pid), "a process is left")
 
 
-def is_there(group: int) -> bool:
-    """Return whether a group has processes."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def test_a_package_that_ends_python_when_it_is_imported_is_refused(tmp_path):
-    home = with_part(tmp_path, "pass")
-    (tmp_path / "site/acme.py").write_text("import sys\nsys.exit(0)\n")
+def test_a_package_that_ends_python_when_it_is_imported_is_refused(home):
+    install(home, "pass")
+    (home.folder / "site/acme.py").write_text("import sys\nsys.exit(0)\n")
     status, _, err = home.run("run", "1ms")
     assert status == 1
     assert err.startswith("error: `acme:Mine` cannot be imported: SystemExit: 0\n why: `acme` says that it adds `mine`")

@@ -12,7 +12,8 @@ import pytest
 from coprocsim.cli.examples import examples_of
 from coprocsim.cli.root import COMMANDS, root
 from coprocsim.cli.xen import MEANT
-from tests.homes import PROJECT, TIMEOUT_S, Home
+from tests.homes import PROJECT, Home
+from tests.waiting import TIMEOUT_S
 
 COLUMNS = 80
 SESSION = (

@@ -408,6 +408,28 @@ def canvas_of(chrome: "Chrome") -> tuple[float, float, float]:
     return left, width, middle
 
 
+def test_what_can_be_typed_breaks_at_spaces_only_on_a_narrow_screen(chrome, home, page):
+    home.quickly("compare --choice 'credit switch-cost-payer=leaving' --for 10ms --page choices.html")
+    look_at(chrome, page, width=400)
+    lines_of_each_word = """return [...document.querySelectorAll("code, dd")].flatMap((box) => {
+        const found = [], texts = document.createTreeWalker(box, NodeFilter.SHOW_TEXT);
+        for (let text; (text = texts.nextNode());)
+          for (const word of text.data.matchAll(/[^ ]+/g)) {
+            const range = document.createRange();
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            found.push([word[0], range.getClientRects().length]);
+          }
+        return found;
+      })"""
+    for name in ("page.html", "choices.html"):
+        chrome.get((home.folder / name).as_uri())
+        lines = dict(chrome.execute_script(lines_of_each_word))
+        assert {each for each in lines if "-" in each and len(each) < 26 and lines[each] > 1} == set()
+    assert {"--algorithm", "switch-cost-payer=leaving"} <= set(lines)
+    assert chrome.execute_script("return document.documentElement.scrollWidth") == 400
+
+
 def test_a_pinch_zooms_between_the_fingers(chrome, page):
     look_at(chrome, page, width=400)
     left, width, y = canvas_of(chrome)

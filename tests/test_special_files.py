@@ -10,6 +10,7 @@ from coprocsim.cli import main
 from coprocsim.toolstack import files
 from coprocsim.toolstack.files import contents
 from tests.cli import golden
+from tests.waiting import TIMEOUT_S
 
 _GIB = 2**30
 _MINIMAL = ["domain", "create", "domains/minimal.cfg", 'coproc=["xxx0"]']
@@ -64,8 +65,10 @@ def test_a_tree_of_a_domain_that_cannot_be_read_is_a_warning(special, kind, said
     assert warning in capsys.readouterr().err
 
 
-def test_what_comes_through_a_pipe_is_read_to_its_end(special):
-    writer = threading.Thread(target=lambda: Path("pipe").write_bytes(b"copr" * 100_000))
+def test_what_comes_through_a_pipe_is_read_to_its_end(special, monkeypatch):
+    # However late the writer comes.
+    monkeypatch.setattr(files, "_WAIT_S_MAX", TIMEOUT_S)
+    writer = threading.Thread(target=lambda: Path("pipe").write_bytes(b"copr" * 100_000), daemon=True)
     writer.start()
     assert contents("pipe") == b"copr" * 100_000
     writer.join()

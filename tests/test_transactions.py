@@ -3,12 +3,13 @@
 import json
 import signal
 import sqlite3
-import time
 
 import pytest
 
+from coprocsim.store import file as store
 from coprocsim.toolstack import control
-from tests.homes import PROJECT, TIMEOUT_S, Home
+from tests.homes import PROJECT, Home
+from tests.waiting import TIMEOUT_S, wait_until_it_runs, wait_until_it_waits
 
 README = (PROJECT / "coprocsim/cli/README.md").read_text()
 
@@ -17,9 +18,8 @@ def test_a_killed_run_leaves_the_machine_as_it_was(home):
     home.busy()
     before = home.dump()
     process = home.start("run", "10000s")
-    home.wait_for_lock()
-    # Long enough for pieces of the trace to go to the file, uncommitted.
-    time.sleep(2)
+    # Long enough for a piece of the trace to be written, uncommitted.
+    wait_until_it_runs(process, processor_s=2)
     process.kill()
     process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == -signal.SIGKILL
@@ -31,8 +31,7 @@ def test_a_killed_run_leaves_the_machine_as_it_was(home):
 def test_a_run_that_is_stopped_keeps_a_prefix_and_the_machine_goes_on_identically(home, tmp_path_factory, number):
     home.busy()
     process = home.start("run", "10000s")
-    home.wait_for_lock()
-    time.sleep(1)
+    wait_until_it_runs(process, processor_s=0.2)
     process.send_signal(number)
     out, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
@@ -54,8 +53,7 @@ def test_a_run_until_idle_that_cannot_end_says_so_at_once(home):
     home.busy()
     home.quickly("domain pause polite")
     process = home.start("run", "--until", "idle")
-    home.wait_for_lock()
-    time.sleep(1)
+    wait_until_it_runs(process, processor_s=0.2)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=TIMEOUT_S)
     assert out.endswith("; not idle\n")
@@ -97,15 +95,29 @@ def test_who_looks_waits_for_nobody(home):
     process.communicate(timeout=TIMEOUT_S)
 
 
+def test_a_file_that_somebody_keeps_to_himself_is_not_said_to_be_damaged(home, monkeypatch):
+    home.quickly("boot dts/minimal.dtb")
+    monkeypatch.setattr(store, "_BUSY_S", 0.1)
+    connection = sqlite3.connect(home.file, isolation_level=None)
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("BEGIN IMMEDIATE")
+    for line in ("list", "run 1ms"):
+        assert home.quickly(line) == (
+            "error: cannot use the machine's file `state/default.sqlite`: database is locked\n"
+            " hint: nothing was changed; another command has it: try again when that is done\n"
+            "[exit 1]\n"
+        )
+    connection.close()
+    assert "1 ms passed" in home.quickly("run 1ms")
+
+
 def test_ctrl_c_while_waiting_for_another_command_changes_nothing(home):
     home.busy()
     before = home.dump()
     connection = sqlite3.connect(home.file, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
     process = home.start("run", "10ms")
-    # It has said nothing to wait for: give it the time to get to the lock.
-    time.sleep(1.5)
-    assert process.poll() is None, "it waits"
+    wait_until_it_waits(process, home.file)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=TIMEOUT_S)
     connection.execute("ROLLBACK")
@@ -120,8 +132,7 @@ def test_a_machine_is_not_put_into_a_file_that_goes_away_while_its_boot_waits(ho
     connection = sqlite3.connect(home.file, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
     process = home.start("boot", "dts/minimal.dtb", "--force")
-    time.sleep(1.5)
-    assert process.poll() is None, "it waits"
+    wait_until_it_waits(process, home.file)
     home.file.unlink()
     connection.execute("ROLLBACK")
     connection.close()
@@ -181,6 +192,7 @@ def test_ctrl_c_while_a_class_is_made_is_no_bug(home):
     code = """
 import sys
 from coprocsim.cli import program
+from coprocsim.store import file as store
 from coprocsim.toolstack import control
 
 def interrupted(*arguments):

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from coprocsim.toolstack.analyse import AnalysedCoproc
 
 
-@click.command("analyse", epilog=examples("coprocsim analyse gpu0"))
-@click.argument("coproc", metavar="[COPROC]", shell_complete=coprocs, required=False)
+@click.command("analyse", epilog=examples("coprocsim analyse --coproc gpu0"))
+@click.option("--coproc", metavar="COPROC", shell_complete=coprocs, help="Only this coproc.")
 @json_option
 @click.pass_obj
 def analyse_command(machine: Path, coproc: str | None, as_json: bool) -> None:
     """Show how long a job can take, by theory and as measured.
 
-    The longest of each, and the deadline. Of one COPROC or of all. Nothing is run or changed. It holds for what is set
-    now; what was measured under other settings, or while something was paused or made to fail, may be more.
+    The longest of each, and the deadline. Nothing is run or changed. It holds for what is set now; what was measured
+    under other settings, or while something was paused or made to fail, may be more.
     """
     from coprocsim.toolstack import analyse
 

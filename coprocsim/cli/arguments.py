@@ -86,12 +86,18 @@ def settings(texts: Iterable[str], shape: str = "key=value", prefix: str = "") -
 
 
 def coprocs(ctx: click.Context, param: click.Parameter | None, incomplete: str) -> list[str]:
-    """Return the coprocs of the machine that begin so."""
+    """Return the coprocs of the machine that begin so: their paths after a `/`, aliases if no identifier does."""
     del param
     from coprocsim.observe.view import view
 
     seen = looked_at(ctx, view)
-    return [] if seen is None else [each for each in seen.coprocs if each.startswith(incomplete)]
+    if seen is None:
+        return []
+    paths = [each.path for each in seen.coprocs.values()]
+    aliases = [alias for alias, path in seen.aliases.items() if path in paths]
+    names = paths if incomplete.startswith("/") else seen.coprocs
+    found = [each for each in names if each.startswith(incomplete)]
+    return found or [each for each in aliases if each.startswith(incomplete)]
 
 
 def domains(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -1,6 +1,7 @@
 """`compare`: the same load and seed under several choices of how a coproc is shared."""
 
 import os
+import shlex
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -140,6 +141,7 @@ def _choice(text: str, common: Sequence[str]) -> "Choice":
     from coprocsim.toolstack.compare import Choice
 
     words = text.split()
+    _refuse_list(words)
     algorithm = words.pop(0) if words and "=" not in words[0] else None
     if algorithm is None and not words:
         raise click.UsageError("a choice is empty: name an algorithm, or parameters of the present one")
@@ -158,6 +160,21 @@ def _choice(text: str, common: Sequence[str]) -> "Choice":
         tuple(settings(own)),
         tuple((domain, tuple(settings(texts))) for domain, texts in of_domains.items()),
     )
+
+
+def _refuse_list(words: list[str]) -> None:
+    """Raise UsageError, with what to type, for a choice that begins like `--algorithm a,b`."""
+    first, *rest = words or [""]
+    name, comma, more = first.partition(",")
+    if not comma or "=" in name:
+        return
+    if "=" in more:
+        meant = [" ".join((name, more, *rest))]
+    else:
+        meant = [" ".join((each, *rest)) for each in first.split(",") if each]
+    typed = " ".join(f"--choice {shlex.quote(each)}" for each in meant)
+    shorter = "" if rest or "=" in more else f", or `--algorithm {first}`"
+    raise click.UsageError(f"`{' '.join(words)}` is not one choice: say `{typed}`{shorter}")
 
 
 # ---------------------------------------------------------------- what is shown

@@ -14,9 +14,12 @@ from click.shell_completion import (
 from coprocsim.cli import ASKED_BY
 from coprocsim.cli.examples import examples
 
+# What parts words for bash, and not for us.
+_PARTS = ("=", "@", ":")
+
 
 class _Bash(BashComplete):
-    """Bash takes `key=value` for three words, and replaces the last of them only."""
+    """Bash takes `key=value` and `/soc/gsx@fd000000` for three words, and replaces the last of them only."""
 
     # Behind `key=` the value follows, and no space.
     source_template = BashComplete.source_template.replace(
@@ -29,16 +32,17 @@ class _Bash(BashComplete):
         whole: list[str] = []
         joins = False
         for word in [*words, ""][: place + 1]:
-            if whole and (joins or word == "="):
+            parts = word in _PARTS
+            if whole and (joins or parts):
                 whole[-1] += word
             else:
                 whole.append(word)
-            joins = word == "="
+            joins = parts
         return whole[1:-1], whole[-1]
 
     def complete(self) -> str:
         arguments, incomplete = self.get_completion_args()
-        stays = incomplete[: incomplete.rfind("=") + 1]
+        stays = incomplete[: max(map(incomplete.rfind, _PARTS)) + 1]
         found = self.get_completions(arguments, incomplete)
         return "\n".join(self.format_completion(CompletionItem(_without(stays, each), each.type)) for each in found)
 

@@ -5,11 +5,14 @@ the last part of one with commas.
 """
 
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
 from coprocsim.cli.arguments import looked_at
+
+if TYPE_CHECKING:
+    from coprocsim.snapshot import CoprocRow
 
 Completer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -109,16 +112,22 @@ def _options(ctx: click.Context, before: str) -> dict[str, tuple[str, ...]]:
 # ---------------------------------------------------------------- what the machine has
 
 
+def _coproc(ctx: click.Context) -> "CoprocRow | None":
+    """Return the coproc that is named before, however it is, if there is such a one."""
+    from coprocsim.observe.view import view
+
+    name = ctx.params.get("coproc")
+    return None if name is None else looked_at(ctx, lambda file: view(file).coproc_named(name))
+
+
 def _parameters(ctx: click.Context, before: str) -> dict[str, tuple[str, ...]]:
     """Return the parameters that `sched set` would take now, with the choices of those that are one."""
     del before
-    from coprocsim.observe.view import view
     from coprocsim.parameters import Scope, of_scope
     from coprocsim.schedulers import ALGORITHMS
     from coprocsim.sharing import SHARING
 
-    seen = looked_at(ctx, view)
-    coproc = None if seen is None else seen.coprocs.get(ctx.params.get("coproc", ""))
+    coproc = _coproc(ctx)
     algorithm = str(ctx.params.get("algorithm") or (coproc.algorithm if coproc else ""))
     stated = ALGORITHMS[algorithm].parameters if algorithm in ALGORITHMS else ()
     of_domain = ctx.params.get("domain") is not None
@@ -129,10 +138,8 @@ def _parameters(ctx: click.Context, before: str) -> dict[str, tuple[str, ...]]:
 def _workload(ctx: click.Context, before: str) -> dict[str, tuple[str, ...]]:
     """Return `kind`, and the options of the kind that is said already; without one those of all kinds."""
     from coprocsim.guests import WORKLOADS
-    from coprocsim.observe.view import view
 
-    seen = looked_at(ctx, view)
-    coproc = None if seen is None else seen.coprocs.get(ctx.params.get("coproc") or "")
+    coproc = _coproc(ctx)
     said = ",".join((*(ctx.params.get("options") or ()), before)).split(",")
     kinds = [part.removeprefix("kind=") for part in said if part.startswith("kind=")]
     chosen = [WORKLOADS[kind] for kind in kinds if kind in WORKLOADS] or WORKLOADS.values()
@@ -145,10 +152,10 @@ def lines(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[s
     del param
     from coprocsim.snapshot import LineRow
 
-    rows = looked_at(ctx, lambda file: file.rows(LineRow)) or []
-    return [
-        each.name for each in rows if each.coproc_id == ctx.params.get("coproc") and each.name.startswith(incomplete)
-    ]
+    rows, coproc = looked_at(ctx, lambda file: file.rows(LineRow)) or [], _coproc(ctx)
+    if coproc is None:
+        return []
+    return [each.name for each in rows if each.coproc_id == coproc.coproc_id and each.name.startswith(incomplete)]
 
 
 algorithm = one_of(_algorithms)

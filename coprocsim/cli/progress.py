@@ -86,10 +86,13 @@ class Reading:
         began_ps: int | None = None
         before_ps, self._done = self._done * self._length_ps, self._done + 1
         for number, row in enumerate(rows):
-            if number % _ROWS == 0:
-                began_ps = row[0] if began_ps is None else began_ps
-                if not self._progress(before_ps + abs(row[0] - began_ps), self._times * self._length_ps):
-                    raise click.Abort
+            if began_ps is None:
+                began_ps = row[0]
+            # Nothing is shown of what is read at once.
+            elif number % _ROWS == 0 and not self._progress(
+                before_ps + abs(row[0] - began_ps), self._times * self._length_ps
+            ):
+                raise click.Abort
             yield row
 
 

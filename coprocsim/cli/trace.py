@@ -197,7 +197,7 @@ def _print_document(seen: "View", choice: "Choice", begins_ps: int, rows: "Itera
 @trace_command.command(
     cls=_Choosing,
     params=_choice_options(),
-    epilog=examples("coprocsim trace export gpu0.vcd --coproc gpu0", "gtkwave gpu0.vcd"),
+    epilog=examples("coprocsim trace export gpu0.vcd --coproc gpu0 --gtkw gpu0.gtkw", "gtkwave gpu0.gtkw"),
 )
 @click.argument("path", metavar="FILE", type=click.Path(allow_dash=True))
 @click.option(
@@ -206,9 +206,10 @@ def _print_document(seen: "View", choice: "Choice", begins_ps: int, rows: "Itera
     type=click.Choice(["xentrace", "vcd", "chrome", "perfetto", "csv"]),
     help="Default: as the suffix says.",
 )
+@click.option("--gtkw", metavar="FILE", type=click.Path(), help="With vcd: what GTKWave shows of it when it is opened.")
 @json_option
 @click.pass_obj
-def export(machine: Path, wanted: _Wanted, path: str, name: str | None, as_json: bool) -> None:
+def export(machine: Path, wanted: _Wanted, path: str, name: str | None, gtkw: str | None, as_json: bool) -> None:
     """Write the trace to FILE, for other programs.
 
     For xenalyze, GTKWave, Perfetto, or a table program; to stdout where FILE is `-`. KIND is as `trace show --help`
@@ -230,6 +231,8 @@ def export(machine: Path, wanted: _Wanted, path: str, name: str | None, as_json:
             f"`{name}` draws who has a coproc, and needs every row of it: choose by `--coproc`, `--from` and `--to`; "
             "`--domain`, `--kind` and `--late` are for csv"
         )
+    if gtkw is not None and (name != "vcd" or "-" in {path, gtkw} or gtkw == path):
+        raise click.UsageError("`--gtkw` names a file of its own, beside a vcd that is a file, too")
     if as_json and path == "-":
         raise click.UsageError("`--json` tells of the file that was written; to stdout goes the trace itself")
     write = writer(name)
@@ -242,6 +245,11 @@ def export(machine: Path, wanted: _Wanted, path: str, name: str | None, as_json:
         found = scene(seen, file, choice, reading)
         with written(path, text=FORMATS[name].text) as out:
             write(out, found, choice.rows(file, reading))
+    if gtkw is not None:
+        from coprocsim.observe.exporters.gtkw import write as write_gtkw
+
+        with written(gtkw, text=True) as out:
+            write_gtkw(out, found, path)
     if begins_ps > choice.from_ps:
         _say_what_is_gone(begins_ps)
     if path == "-":
@@ -251,7 +259,8 @@ def export(machine: Path, wanted: _Wanted, path: str, name: str | None, as_json:
         print_json(document)
         return
     print(f"{path}: {_rows(found.rows)} from {show_instant(found.from_ps)} s to {show_instant(found.to_ps)} s")
-    shown = shlex.quote(f"./{path}" if path.startswith("-") else path)
+    opened = gtkw or path
+    shown = shlex.quote(f"./{opened}" if opened.startswith("-") else opened)
     print(messages.printable(f"look at it with: {FORMATS[name].opened_by.replace('FILE', shown)}"))
 
 

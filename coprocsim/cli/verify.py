@@ -6,6 +6,7 @@ import click
 
 from coprocsim.cli import messages
 from coprocsim.cli.examples import examples
+from coprocsim.cli.progress import Progress, Reading
 from coprocsim.cli.tables import json_option, left, print_json, right, table
 
 EXIT_BROKEN = 1
@@ -28,9 +29,9 @@ def verify_command(machine: Path, most: int, as_json: bool) -> int:
     from coprocsim.store import read
     from coprocsim.units import show_instant
 
-    with read(machine) as file:
+    with read(machine) as file, Progress() as progress:
         seen = view(file)
-        verdict = verified(seen, file)
+        verdict = verified(seen, file, Reading(progress, file.trace_begins_ps, seen.now_ps))
     if as_json:
         print_json(verdict)
         return EXIT_BROKEN if verdict.findings else 0

@@ -13,6 +13,10 @@ from coprocsim.parameters import Value
 from coprocsim.platforms.base import Platform
 from coprocsim.schedulers.base import Scheduler
 
+EVENTS_OF_VCOPROCS = frozenset({"guest"})
+EVENTS_OF_COPROCS = frozenset({"hardware", "lines", "turn", "step", "retry", "timeout", "platform"})
+"""The kinds of events that `Hypervisor.handle` acts on, by whose they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:

@@ -5,11 +5,12 @@ since boot: those of a coproc's vcoprocs, switching, idle and failed time make 1
 destroyed and taken its counters along.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict, cast
+from typing import NamedTuple, TypedDict
+
+import msgspec
 
 from coprocsim.histogram import percentiles
 from coprocsim.observe.view import View, who
@@ -248,8 +249,8 @@ def _denial_under_way(view: View, vcoproc: VcoprocRow) -> tuple[int, int]:
     """Return for how long a vcoproc is denying just now, and for how long it is suffering from another's denial."""
     coproc = view.coprocs[vcoproc.coproc_id]
     try:
-        switching = cast("_Switching", json.loads(coproc.switching))
-    except ValueError as error:
+        switching = msgspec.json.decode(coproc.switching, type=_Switching)
+    except msgspec.MsgspecError as error:
         raise damaged(view.path, f"how far `{coproc.coproc_id}` is with a switch: {error}") from error
     if switching["phase"] != "denied":
         return 0, 0

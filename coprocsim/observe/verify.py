@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from coprocsim.model import TraceRow
+    from coprocsim.observe.trace import Watch
     from coprocsim.observe.view import View
     from coprocsim.snapshot import CoprocRow
     from coprocsim.store import MachineFile
@@ -122,10 +123,10 @@ class Verification:
         return Verdict(self._begins_ps, self._seen.now_ps, self._rows, rules, tuple(findings))
 
 
-def verified(seen: "View", file: "MachineFile") -> Verdict:
-    """Return what the trace shows of each rule."""
+def verified(seen: "View", file: "MachineFile", watch: "Watch" = iter) -> Verdict:
+    """Return what the trace shows of each rule; it is read once, through `watch`."""
     verification = Verification(seen, file.trace_begins_ps)
-    for row in file.trace(0, seen.now_ps):
+    for row in watch(file.trace(0, seen.now_ps)):
         verification.take(row)
     return verification.verdict()
 

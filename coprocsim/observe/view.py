@@ -1,5 +1,6 @@
 """A machine as it is to be seen: its rows by name, and counters that include the stretch of time under way."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,6 +12,8 @@ from coprocsim.store import damaged
 if TYPE_CHECKING:
     from coprocsim.store import MachineFile
 
+_STATES = ("UNKNOWN", "SLEEPING", "WAITING", "RUNNING", "ASKED_TO_SLEEP")
+_VCOPROC = re.compile(r"d([0-9]+)v[0-9]+")
 _USES = ("run", "switch", "idle", "failed")
 
 
@@ -56,8 +59,11 @@ class View(NamedTuple):
                 yield vcoproc
 
     def called(self, who: str) -> str:
-        """Return the name of the domain whose vcoproc `who` is (`d1v0`), there or gone."""
-        return self.name_of(int(who[1:].partition("v")[0]))
+        """Return the name of the domain whose vcoproc `who` is (`d1v0`), there or gone; StateError for another text."""
+        named = _VCOPROC.fullmatch(who)
+        if named is None:
+            raise damaged(self.path, f"`{who}` is said to be a vcoproc")
+        return self.name_of(int(named[1]))
 
     def name_of(self, domain_id: int) -> str:
         """Return the name of a domain that is there or gone; `d3` for an id that no domain has had."""
@@ -109,6 +115,9 @@ def view(file: "MachineFile") -> View:
         if coproc.use not in _USES or coproc.current not in known:
             why = f"`{coproc.coproc_id}` is said to be used for `{coproc.use}`, by `{coproc.current}`"
             raise damaged(file.path, why)
+    for vcoproc in seen.vcoprocs:
+        if vcoproc.state not in _STATES:
+            raise damaged(file.path, f"`{who(vcoproc)}` is said to be `{vcoproc.state}`")
     return seen
 
 

@@ -36,6 +36,10 @@ _LOCK_POLL_S = 0.05
 # How long to wait for another command that opens or closes the file just now.
 _BUSY_S = 5.0
 _PAGE_BYTES = 4096
+# Read without unpacking any, so that it costs a page for some ten of them.
+_SPOILT_CHUNKS = """SELECT number FROM trace_chunk WHERE NOT (
+    typeof(first_ps) = 'integer' AND typeof(last_ps) = 'integer' AND typeof(rows) = 'integer' AND typeof(data) = 'blob'
+    AND number > 0 AND rows > 0 AND first_ps >= 0 AND last_ps >= first_ps)"""
 R = TypeVar("R")
 
 
@@ -81,7 +85,15 @@ class MachineFile:
 
     def _insert(self, table: Table, rows: Iterable[object]) -> None:
         places = ", ".join("?" for _ in columns_of(table))
-        self._sql.executemany(f"INSERT INTO {table.name} VALUES ({places})", (tuple(values_of(row)) for row in rows))
+        values = (tuple(values_of(row)) for row in rows)
+        try:
+            self._sql.executemany(f"INSERT INTO {table.name} VALUES ({places})", values)
+        except OverflowError as error:
+            raise StateError(
+                f"a number in table `{table.name}` of the machine's file has outgrown 64 bits",
+                why="the machine has counted for too long, or its file is damaged",
+                hint="nothing was changed; boot the machine anew with `boot --force`",
+            ) from error
 
     def append_history(self, rows: Iterable[HistoryRow]) -> None:
         """Add commands to the history, numbered on from the last; a run that follows a run makes that longer."""
@@ -159,11 +171,11 @@ def opened(path: Path) -> Iterator[MachineFile]:
     """
     is_new = not os.path.exists(path)  # which raises nothing
     with _connected(path) as connection:
-        made = path.stat()
+        made = _identity(path)
         try:
-            _log_writes(connection, path)
+            _log_writes(connection)
             _begin_alone(connection)
-            if not (path.exists() and os.path.samestat(made, path.stat())):
+            if made is None or made != _identity(path):
                 raise StateError(f"`{path}` was removed while this command waited for another one", hint="try again")
             _check_whole(connection, path)
             yield MachineFile(connection, path)
@@ -176,6 +188,15 @@ def opened(path: Path) -> Iterator[MachineFile]:
             raise
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file this is, whatever others are called; None if it is not there."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _is_left_empty(connection: sqlite3.Connection, path: Path) -> bool:
     """Return whether nothing is in the file, and no other command is about to put something there."""
     try:
@@ -185,7 +206,7 @@ def _is_left_empty(connection: sqlite3.Connection, path: Path) -> bool:
     except sqlite3.OperationalError as error:
         # Where there is no room for a lock, there is none for a machine: only for the page that says what file it is.
         sizes_bytes = [each.stat().st_size for each in (path, _log_of(path)) if each.exists()]
-        return error.sqlite_errorcode != sqlite3.SQLITE_BUSY and sum(sizes_bytes) <= _PAGE_BYTES
+        return not _is_busy(error) and sum(sizes_bytes) <= _PAGE_BYTES
 
 
 def _log_of(path: Path) -> Path:
@@ -263,19 +284,21 @@ def _connected(path: Path, *, unchanging: bool = False) -> Iterator[sqlite3.Conn
         raise Unusable(what, because=str(error), hint=_cure(error, path)) from error
 
 
-def _log_writes(connection: sqlite3.Connection, path: Path) -> None:
+def _log_writes(connection: sqlite3.Connection) -> None:
     """Let those who only look see the last commit while a long run writes."""
-    if path.stat().st_size == 0:
+    if not connection.execute("PRAGMA page_count").fetchone()[0]:
         connection.execute("PRAGMA auto_vacuum = FULL")
     connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _cure(error: sqlite3.DatabaseError, path: Path) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of the code says more than is needed here
+    code = _code_of(error)
     if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         return f"nothing was changed; `{path.parent}` and what is in it must be yours to write"
     if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
         return "nothing was changed; make room on the disk, or see what ails it"
+    if code == sqlite3.SQLITE_BUSY:
+        return "nothing was changed; another command has it: try again when that is done"
     return "nothing was changed; move the file away to start anew, or put a good copy back"
 
 
@@ -286,11 +309,21 @@ def _begin_alone(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            if not _is_busy(error):
                 raise
             time.sleep(_LOCK_POLL_S)
         else:
             return
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    """Return whether another command has what is wanted: the lock, or the log while it mends that."""
+    return _code_of(error) == sqlite3.SQLITE_BUSY
+
+
+def _code_of(error: sqlite3.Error) -> int:
+    """Return what kind of error it is; the rest of the code says more than is needed here."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
@@ -321,7 +354,15 @@ def _table_count(connection: sqlite3.Connection) -> int:
 
 
 def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise StateError if a row is about another one that is not there."""
+    """Raise StateError if a row is about another one that is not there, or the trace is in no chunks.
+
+    The types of all other rows are checked when they are read.
+    """
+    if not _table_count(connection):
+        return
     lost = connection.execute("PRAGMA foreign_key_check").fetchone()
     if lost is not None:
         raise damaged(path, f"a row of `{lost[0]}` is about a `{lost[2]}` that is not there")
+    spoilt = connection.execute(_SPOILT_CHUNKS).fetchone()
+    if spoilt is not None:
+        raise damaged(path, f"what table `trace_chunk` says of chunk {spoilt[0]} cannot be")

@@ -174,7 +174,7 @@ class Risk:
 
     def __str__(self) -> str:
         coproc_id = self.vcoprocs[0].coproc.spec.coproc_id
-        cure = f"`coprocsim analyse {coproc_id}` shows the figures; {self.cures}"
+        cure = f"`coprocsim analyse --coproc {coproc_id}` shows the figures; {self.cures}"
         if self.algorithm is not None:
             cure = f"`coprocsim sched set {coproc_id} --algorithm {self.algorithm}` lets all be met"
         return f"{self.what}\n hint: {cure}"

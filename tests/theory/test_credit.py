@@ -96,7 +96,7 @@ INSTANTS_MS = st.one_of(
 ARRIVALS_MS = st.lists(st.tuples(INSTANTS_MS, st.sampled_from((0.5, 3, 6, 12, 40, 100))), min_size=1, max_size=8)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(
     ARRIVALS_MS,
     st.sampled_from((5, 20, 50, 90)),

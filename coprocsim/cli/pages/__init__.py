@@ -26,6 +26,11 @@ def page(title: str, styles: Iterable[str], body: Iterable[str], scripts: Iterab
     return "\n".join([*parts, "</html>"]) + "\n"
 
 
+def unbroken(text: str) -> str:
+    """Return HTML that breaks a line at spaces only, or inside a word that is too long for one, and not at hyphens."""
+    return " ".join(f'<span class="unbroken">{escape(word)}</span>' for word in text.split(" "))
+
+
 def data(identifier: str, document: object) -> str:
     """Return a script element that holds a document as JSON; nothing in it can end the element."""
     text = json.dumps(document, separators=(",", ":")).replace("<", "\\u003c")

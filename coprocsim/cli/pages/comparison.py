@@ -5,7 +5,7 @@ from html import escape
 from itertools import groupby
 
 from coprocsim.cli.compare import figure_text, figure_title, titles_of_choices
-from coprocsim.cli.pages import page
+from coprocsim.cli.pages import page, unbroken
 from coprocsim.observe.comparison import Figure, without_work
 from coprocsim.toolstack.compare import Comparison
 from coprocsim.units import show_duration, show_instant
@@ -24,8 +24,8 @@ def _body(comparison: Comparison, found: Sequence[Figure]) -> Iterator[str]:
     yield f"<p>{passed} from {show_instant(comparison.from_ps)} s on. The best of each figure is bold and green.</p>"
     yield "<table><caption>Each choice, and the commands for it</caption>"
     for name, each, commands in zip(names, comparison.outcomes, comparison.commands, strict=True):
-        choice = "" if name == escape(each.choice) else f"<div>{escape(each.choice)}</div>"
-        lines = "".join(f"<div><code>{escape(f'coprocsim {command}')}</code></div>" for command in commands)
+        choice = "" if name == escape(each.choice) else f"<div>{unbroken(each.choice)}</div>"
+        lines = "".join(f"<div><code>{unbroken(f'coprocsim {command}')}</code></div>" for command in commands)
         yield f'<tr><th scope="row">{name}</th><td>{choice}{lines}</td></tr>'
     yield "</table>"
     idle = without_work(comparison.outcomes)

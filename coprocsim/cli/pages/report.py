@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from coprocsim.cli.messages import many
-from coprocsim.cli.pages import data, page
+from coprocsim.cli.pages import data, page, unbroken
 from coprocsim.cli.pages.curves import drawn
 from coprocsim.cli.pages.tables import Cell, domain, figures, table, words
 from coprocsim.cli.tables import plain
@@ -266,7 +266,7 @@ def _configuration(report: Report, schedules: Sequence[Schedule], history: Seque
     rows = (
         (
             str(did.number),
-            [words(f"{show_instant(did.at_ps)} s"), Cell(f"<code>{escape(did.command)}</code>"), words(did.outcome)],
+            [words(f"{show_instant(did.at_ps)} s"), Cell(f"<code>{unbroken(did.command)}</code>"), words(did.outcome)],
         )
         for did in history
     )
@@ -287,5 +287,5 @@ def _of_domain(each: DomainShown) -> dict[str, str]:
 def _facts(facts: dict[str, str]) -> Iterator[str]:
     """Yield names and values; those without a value are left out."""
     yield "<dl>"
-    yield from (f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value)
+    yield from (f"<dt>{escape(name)}</dt><dd>{unbroken(value)}</dd>" for name, value in facts.items() if value)
     yield "</dl>"

@@ -13,7 +13,7 @@ from coprocsim.histogram import Histogram
 from coprocsim.hypervisor import leaks
 from coprocsim.hypervisor.domains import site_of, streams_of
 from coprocsim.hypervisor.machine import Parts, build_coproc
-from coprocsim.hypervisor.rest import switching
+from coprocsim.hypervisor.rest import sound, switching
 from coprocsim.hypervisor.state import Board, Coproc, Departed, Domain, Fault, OpenJob, Spread, Use, Vcoproc
 from coprocsim.model import (
     Charge,
@@ -32,7 +32,11 @@ from coprocsim.snapshot import Snapshot
 
 
 def from_rows(snapshot: Snapshot, parts_of: Callable[[rows.CoprocRow], Parts]) -> Board:
-    """Return the machine that `snapshot` describes; `parts_of` finds the classes that a coproc is made of."""
+    """Return the machine that `snapshot` describes; `parts_of` finds the classes that a coproc is made of.
+
+    Raises ValueError, KeyError or msgspec's for rows that no machine can have been put to rest as.
+    """
+    sound.check(snapshot)
     machine = snapshot.machine
     board = Board(machine.seed, Timeline(machine.now_ps), checks=machine.checks)
     board.aliases = {row.alias: row.path for row in snapshot.aliases}
@@ -67,8 +71,6 @@ def from_rows(snapshot: Snapshot, parts_of: Callable[[rows.CoprocRow], Parts]) -
         switching.from_text(board, coproc, coproc_row.switching)
     pending: dict[Key, Due] = {}
     for event in snapshot.events:
-        if event.owner not in board.vcoprocs and event.owner not in board.coprocs:
-            raise ValueError(f"an event `{event.kind}` is of `{event.owner}`, which is not there")
         key = (event.kind, event.owner, event.tag) if event.tag else (event.kind, event.owner)
         pending[key] = Due(event.at_ps, Order(event.phase), event.armed, key)
     board.timeline.restore(pending, machine.armed)
