@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.homes import Home
 
-settings.register_profile("coprocsim", deadline=None)
+settings.register_profile("coprocsim", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("coprocsim")
 
 # In the background of a script Ctrl-C is ignored, and would be by the commands that tests start.
