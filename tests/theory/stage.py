@@ -137,6 +137,7 @@ def play(
     tasks: Sequence[Task],
     until_ms: float,
     *,
+    values: Mapping[str, Value] | None = None,
     platform: type[Platform] = Free,
     sharing: Sharing = UNCHARGED,
     hz: int = 10**9,
@@ -144,26 +145,8 @@ def play(
     checks: bool = True,
     **settings: Value,
 ) -> Played:
-    """Let `tasks` share a coproc for `until_ms`; `min_run` in `settings` is `min-run`."""
-    values = {name.replace("_", "-"): value for name, value in settings.items()}
-    return play_with(
-        values, algorithm, tasks, until_ms, platform=platform, sharing=sharing, hz=hz, streams=streams, checks=checks
-    )
-
-
-def play_with(
-    values: Mapping[str, Value],
-    algorithm: type[Scheduler],
-    tasks: Sequence[Task],
-    until_ms: float,
-    *,
-    platform: type[Platform] = Free,
-    sharing: Sharing = UNCHARGED,
-    hz: int = 10**9,
-    streams: int = 1,
-    checks: bool = True,
-) -> Played:
-    """Do the same with parameters by their own names."""
+    """Let `tasks` share a coproc for `until_ms`; parameters are `values` by their names, and `min_run` for `min-run`."""
+    values = {**(values or {}), **{name.replace("_", "-"): value for name, value in settings.items()}}
     machine = Machine()
     machine.board.checks = checks
     described = spec("gpu0", hz=hz, streams=streams)

@@ -15,7 +15,7 @@ from coprocsim.guests.base import Demand
 from coprocsim.parameters import Value
 from coprocsim.schedulers import ALGORITHMS
 from tests.machines import MS
-from tests.theory.stage import Played, Task, backlog, costing, jobs, periodic, play, play_with, reserved
+from tests.theory.stage import Played, Task, backlog, costing, jobs, periodic, play, reserved
 
 # Many draws have no bound, and are drawn again.
 EXAMPLES = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
@@ -84,7 +84,7 @@ def assert_kept(
     assert bound is not None
     tasks = [task for _, task in others]
     tasks.insert(place, replace(periodic(work_ms, period_ms, offset_ms=offset_ms), own=own_of[place]))
-    played = play_with(values, ALGORITHMS[algorithm], tasks, 400, hz=HZ)
+    played = play(ALGORITHMS[algorithm], tasks, 400, values=values, hz=HZ)
     assert max(played.responses(place)) <= bound + CYCLES_MS
     waiting_ms = 400 - offset_ms - period_ms * len(played.responses(place))
     assert waiting_ms <= bound, "one that has not ended has no response yet"
@@ -282,5 +282,5 @@ def test_timebased_a_job_that_begins_as_the_tick_ends_holds_the_others_up_to_its
     assert found[0].response_ps == (1 + 3 + 2) * MS
     # The one that was created last comes first.
     tasks = [jobs((0.001, 2)), jobs((0, 0.999), (0, 3))]
-    (response,) = play_with(values, ALGORITHMS["timebased"], tasks, 20, hz=HZ).responses(0)
+    (response,) = play(ALGORITHMS["timebased"], tasks, 20, values=values, hz=HZ).responses(0)
     assert response == pytest.approx(0.999 + 3 + 2 - 0.001, abs=CYCLES_MS)

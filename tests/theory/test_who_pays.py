@@ -6,7 +6,7 @@ from coprocsim.model import Charge, Payer, Sharing
 from coprocsim.parameters import Value
 from coprocsim.schedulers import ALGORITHMS
 from tests.machines import MS
-from tests.theory.stage import Task, backlog, costing, play, play_with
+from tests.theory.stage import Task, backlog, costing, play
 
 SHARERS = [name for name in ALGORITHMS if ALGORITHMS.is_ours(name) and name != "null"]
 # Halves, where an algorithm gives to each what it is told.
@@ -27,7 +27,7 @@ def test_who_denies_gains_nothing_in_the_long_run(name: str):
         own = OWN.get(name, {})
         tasks = [Task(f"{backlog(4).workload}{more}", own), Task(backlog(1).workload, own)]
         sharing = Sharing(switch_timeout_ps=0, charge=Charge.AVERAGING)
-        played = play_with(SETTINGS.get(name, {}), ALGORITHMS[name], tasks, 4_000, sharing=sharing)
+        played = play(ALGORITHMS[name], tasks, 4_000, values=SETTINGS.get(name), sharing=sharing)
         shares.append(played.ran_ms(0) / 4_000)
     cuttable, uncuttable = shares
     assert uncuttable <= cuttable + 0.01
@@ -50,7 +50,7 @@ def test_each_switch_is_charged_to_whom_the_setting_says(name: str, payer: Payer
     sharing = Sharing(switch_timeout_ps=0, charge=Charge.NONE, payer=payer)
     tasks = [Task(backlog(work_ms).workload, OWN.get(name, {})) for work_ms in (3, 5)]
     settings = SETTINGS.get(name, {})
-    played = play_with(settings, ALGORITHMS[name], tasks, 1_000, platform=costing(MS // 2), sharing=sharing)
+    played = play(ALGORITHMS[name], tasks, 1_000, values=settings, platform=costing(MS // 2), sharing=sharing)
     played.machine.book()
     spent_ps = played.vcoprocs[0].coproc.counters.switch_ps
     charged_ps = sum(each.counters.switch_ps for each in played.vcoprocs)
