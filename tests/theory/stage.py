@@ -145,7 +145,7 @@ def play(
     checks: bool = True,
     **settings: Value,
 ) -> Played:
-    """Let `tasks` share a coproc for `until_ms`; parameters are `values` by their names, and `min_run` for `min-run`."""
+    """Let `tasks` share a coproc for `until_ms`; parameters are `values` by name, `min_run` stands for `min-run`."""
     values = {**(values or {}), **{name.replace("_", "-"): value for name, value in settings.items()}}
     machine = Machine()
     machine.board.checks = checks
