@@ -1,5 +1,6 @@
 """What many tests begin with; and Hypothesis on a machine that others use too: no example is too slow."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ from tests.homes import Home
 settings.register_profile("coprocsim", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("coprocsim")
 
+# What a user has set for the commands that he types is not for those that tests start.
+for name in [*os.environ]:
+    if name.startswith("COPROCSIM_") or name in {"COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR", "TTY_COMPATIBLE"}:
+        del os.environ[name]
 # In the background of a script Ctrl-C is ignored, and would be by the commands that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
