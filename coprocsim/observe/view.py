@@ -12,6 +12,7 @@ from coprocsim.store import damaged
 if TYPE_CHECKING:
     from coprocsim.store import MachineFile
 
+# Those of `VcoprocState`, which takes longer to load than a look at the rows.
 _STATES = ("UNKNOWN", "SLEEPING", "WAITING", "RUNNING", "ASKED_TO_SLEEP")
 _VCOPROC = re.compile(r"d([0-9]+)v[0-9]+")
 _USES = ("run", "switch", "idle", "failed")
