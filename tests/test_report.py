@@ -373,6 +373,7 @@ def seconds_ps(text: str) -> int:
     return int(whole + digits.ljust(12, "0"))
 
 
+@pytest.mark.slow
 def test_slices_can_be_gone_through_with_keys(chrome, home, page):
     from selenium.webdriver.common.keys import Keys
 

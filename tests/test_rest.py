@@ -62,7 +62,7 @@ COMMANDS = st.lists(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(COMMANDS, st.lists(st.integers(0, 25_000_000), max_size=8))
 def test_a_run_that_is_cut_anywhere_is_the_same_run(commands, cuts_ns: list[int]):
     instants = [(at_ns * 1000, "cut", 0) for at_ns in cuts_ns]

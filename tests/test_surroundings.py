@@ -70,6 +70,7 @@ def test_a_boot_for_which_there_is_no_room_leaves_nothing_behind(shell, room):
 WRITING = ("trace export", "report", "history export", "compare --coproc gpu0 --algorithm rrobin --for 1ms --page")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", WRITING)
 def test_a_name_that_is_too_long_is_refused_and_the_longest_is_not(shell, command):
     assert shell("$C run 10ms").returncode == 0

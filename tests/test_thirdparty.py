@@ -104,6 +104,7 @@ def test_a_package_adds_its_parts_to_all_commands_and_a_machine_says_when_it_is_
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", ["blinker --kind platform", "blinker --kind hardware", "shares", "blink"])
 def test_its_parts_keep_the_rules(user: User, entry: str):
     checks = json.loads(user(f"conformance {entry} --examples 10 --json"))

@@ -465,6 +465,7 @@ def assert_memory_does_not_grow(machine: Path, arguments: list[str]) -> None:
 STREAMED = [["show"], ["show", "--json"], *(["export", "-", "--format", name] for name in EVERY)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", STREAMED, ids=" ".join)
 def test_memory_does_not_grow_with_the_trace(arguments: list[str], long: Path):
     assert_memory_does_not_grow(long, arguments)

@@ -154,6 +154,7 @@ def test_xens_parser_and_ours_agree_on_200000_more(xen):
     assert different == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("opening", "core", "closing"),
     [

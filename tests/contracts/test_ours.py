@@ -6,7 +6,7 @@ import pytest
 
 from coprocsim.conformance import KINDS, Part, judge
 
-SCENARIOS = 15
+SCENARIOS = 8
 SCENARIOS_AT_LENGTH = 150
 
 

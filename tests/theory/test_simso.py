@@ -69,6 +69,7 @@ def preemptions(played: Played, which: int) -> int:
     return sum(end_ms not in ends for _, end_ms in played.stretches(which)[:-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "algorithm"), [("FP", FixedPriority), ("EDF_mono", EarliestDeadline)])
 def test_responses_and_preemptions_are_those_of_simso(name: str, algorithm: type[Scheduler]):
     needs(PYTHON.exists(), "SimSo (`make simso`)")
